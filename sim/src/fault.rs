@@ -1,0 +1,57 @@
+//! The vocabulary of faults, shared by plans, nemeses, the shrinker and the report.
+
+use serde::{Deserialize, Serialize};
+
+/// A fault as a plan names it. What it is done *to* is the business of the episode that carries it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Fault {
+    /// The targets and the rest of the cluster cannot exchange packets, in the named direction.
+    Partition { direction: Direction },
+    /// SIGKILL; the page cache survives. The end of the episode starts the node again.
+    Kill,
+    /// The power goes: unsynced data is at the mercy of the disk, peers hear nothing. The end of
+    /// the episode starts the node again.
+    PowerLoss,
+    /// The targets stand still, and go on at the end of the episode with all that arrived meanwhile.
+    Pause,
+    /// Packets to and from the targets take longer, by a keyed amount up to this.
+    SlowLinks { extra_ns_max: u64 },
+    /// Packets to and from the targets are lost with a probability of `per_mille` in a thousand.
+    LossyLinks { per_mille: u32 },
+}
+
+/// Which packets a partition stops, seen from its targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    Both,
+    /// What the targets send.
+    Outgoing,
+    /// What is sent to the targets.
+    Incoming,
+}
+
+impl Fault {
+    /// The id of the kind, the same in code, command line and report.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Partition { .. } => "partition",
+            Self::Kill => "kill",
+            Self::PowerLoss => "power-loss",
+            Self::Pause => "pause",
+            Self::SlowLinks { .. } => "slow-links",
+            Self::LossyLinks { .. } => "lossy-links",
+        }
+    }
+
+    /// All ids that [`Self::kind`] can answer, in the order of tables.
+    pub const KINDS: [&'static str; 6] = [
+        "partition",
+        "kill",
+        "power-loss",
+        "pause",
+        "slow-links",
+        "lossy-links",
+    ];
+}
