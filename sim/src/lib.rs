@@ -2,5 +2,6 @@
 
 pub mod engine;
 pub mod fault;
+pub mod keyed;
 pub mod mutant;
 pub mod time;

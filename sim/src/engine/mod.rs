@@ -1,5 +1,7 @@
 //! The engine: our own deterministic world.
 
+pub mod disk;
+
 use serde::{Deserialize, Serialize};
 
 /// The order of ready tasks, and of events of one instant.
