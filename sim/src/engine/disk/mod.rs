@@ -1,1 +1,595 @@
-//! The simulated disk of one node.
+//! The simulated disk of one node: a POSIX tree over sectors with a page cache.
+//!
+//! A [`Disk`] is pure and synchronous. It knows neither time nor tasks: the engine decides how long
+//! an operation takes and when the power goes, the disk decides what programs see and what is left.
+//!
+//! What programs see is the page cache, and Linux's rules hold for it, down to the error numbers.
+//! What a power loss leaves follows from what was synced:
+//!
+//! - [`Disk::sync_all`] of a file makes its bytes and its size durable, *not its name*.
+//! - [`Disk::sync_all`] of a directory makes the names in it durable, and nothing in the files.
+//! - What was synced always survives. What was not may survive in part: [`Disk::power_loss`].
+//!
+//! [`contents`] holds the bytes of a file and their fate, [`tree`] the names that programs see,
+//! [`journal`] the operations on names that may still be undone, [`power_loss`] the profiles.
+
+mod contents;
+mod errno;
+mod journal;
+mod power_loss;
+mod tree;
+
+pub use contents::SECTOR_BYTES;
+pub use errno::Errno;
+pub use power_loss::{CrashProfile, CrashReport, Outcome, WriteOrder};
+
+use contents::Contents;
+use journal::{Change, Journal};
+use serde::{Deserialize, Serialize};
+use tree::{Directory, Holder, InodeId, Kind, Last, Resolved, Tree};
+
+/// The disk of one node.
+///
+/// Paths are those of a process whose working directory is the root: `a/b` and `/a/b` are the same.
+/// `.` and `..` work, links and permissions do not exist.
+pub struct Disk {
+    tree: Tree,
+    journal: Journal,
+    handles: Vec<HandleSlot>,
+    vacant_handles: Vec<u32>,
+    unsynced_names_max: usize,
+}
+
+/// What a disk is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct DiskOptions {
+    /// The room for the bytes of files, taken in blocks of 4096.
+    pub capacity_bytes: u64,
+    /// With more unsynced operations on names than this, the oldest become durable, as a file
+    /// system writes its journal every few seconds. A bound on memory, far above what tests need.
+    pub unsynced_names_max: usize,
+}
+
+impl Default for DiskOptions {
+    fn default() -> Self {
+        Self {
+            capacity_bytes: 1 << 40,
+            unsynced_names_max: 4096,
+        }
+    }
+}
+
+/// How a file is opened, as [`std::fs::OpenOptions`] has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenFlags {
+    pub read: bool,
+    pub write: bool,
+    /// Every write goes to the end, wherever it was meant to go.
+    pub append: bool,
+    pub truncate: bool,
+    /// Make the file if it is not there.
+    pub create: bool,
+    /// Make the file, and fail if it is there.
+    pub create_new: bool,
+}
+
+impl OpenFlags {
+    /// To read a file, or to sync a directory.
+    pub const READ: Self = Self {
+        read: true,
+        write: false,
+        append: false,
+        truncate: false,
+        create: false,
+        create_new: false,
+    };
+
+    /// Combinations that std refuses.
+    fn validate(self) -> Result<(), Errno> {
+        let has_access = self.read || self.write || self.append;
+        let changes_without_write =
+            (self.truncate || self.create || self.create_new) && !(self.write || self.append);
+        let truncates_appended = self.append && self.truncate && !self.create_new;
+        if !has_access || changes_without_write || truncates_appended {
+            return Err(Errno::Invalid);
+        }
+        Ok(())
+    }
+
+    fn can_write(self) -> bool {
+        self.write || self.append
+    }
+}
+
+/// An open file or directory. It dies with the process or the power; a dead one answers
+/// [`Errno::BadDescriptor`] for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileHandle {
+    index: u32,
+    generation: u32,
+}
+
+struct HandleSlot {
+    generation: u32,
+    open: Option<OpenFile>,
+}
+
+#[derive(Clone, Copy)]
+struct OpenFile {
+    inode: InodeId,
+    flags: OpenFlags,
+}
+
+/// What there is to know about a file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    pub kind: FileKind,
+    /// Bytes in a file; 0 for a directory.
+    pub len: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    File,
+    Directory,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryEntry {
+    pub name: String,
+    pub kind: FileKind,
+}
+
+/// What a power loss could take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirtyCount {
+    /// Bytes of files that lie in unsynced sectors.
+    pub bytes: u64,
+    pub sectors: u64,
+    /// Unsynced operations on names.
+    pub entries: u64,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self::new(DiskOptions::default())
+    }
+}
+
+impl Disk {
+    /// An empty disk.
+    pub fn new(options: DiskOptions) -> Self {
+        Self {
+            tree: Tree::new(options.capacity_bytes),
+            journal: Journal::default(),
+            handles: Vec::new(),
+            vacant_handles: Vec::new(),
+            unsynced_names_max: options.unsynced_names_max,
+        }
+    }
+
+    /// Opens a file, or a directory to read or sync it.
+    ///
+    /// # Errors
+    /// As open(2), and `Invalid` for flags that std refuses.
+    pub fn open(&mut self, path: &str, flags: OpenFlags) -> Result<FileHandle, Errno> {
+        flags.validate()?;
+        let resolved = self.tree.resolve(path)?;
+        let creates = flags.create || flags.create_new;
+        if creates && resolved.wants_directory {
+            return Err(Errno::IsDirectory);
+        }
+        let inode = match (resolved.inode, &resolved.last) {
+            (Some(_), _) if flags.create_new => return Err(Errno::Exists),
+            (Some(inode), _) => inode,
+            (None, Last::Name(name)) if creates => {
+                self.create(resolved.parent(), name, Kind::File(Contents::default()))
+            }
+            (None, _) => return Err(Errno::NoEntry),
+        };
+        if !self.tree.is_directory(inode) && resolved.wants_directory {
+            return Err(Errno::NotDirectory);
+        }
+        if self.tree.is_directory(inode) && (flags.can_write() || creates) {
+            return Err(Errno::IsDirectory);
+        }
+        if flags.truncate
+            && let Some((contents, space)) = self.tree.contents_mut(inode)
+        {
+            contents.set_size(0, space);
+        }
+        self.tree.hold(inode, Holder::Handle);
+        Ok(self.add_handle(OpenFile { inode, flags }))
+    }
+
+    /// # Errors
+    /// `BadDescriptor` if it is not open.
+    pub fn close(&mut self, handle: FileHandle) -> Result<(), Errno> {
+        let open = self.opened(handle)?;
+        self.drop_handle(handle.index);
+        self.tree.let_go(open.inode, Holder::Handle);
+        Ok(())
+    }
+
+    /// Reads at an offset, up to the end of the file; holes read as zeros. Answers how many bytes,
+    /// zero at the end.
+    ///
+    /// # Errors
+    /// `BadDescriptor` without read access, `IsDirectory`.
+    pub fn read_at(
+        &self,
+        handle: FileHandle,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, Errno> {
+        let open = self.opened(handle)?;
+        if !open.flags.read {
+            return Err(Errno::BadDescriptor);
+        }
+        match &self.tree.inode(open.inode).kind {
+            Kind::File(contents) => Ok(contents.read(offset, buffer)),
+            Kind::Directory(_) => Err(Errno::IsDirectory),
+        }
+    }
+
+    /// Writes at an offset, or at the end through a handle that appends (as pwrite(2) does on Linux).
+    /// Answers how many bytes: fewer than asked for when the disk fills up on the way.
+    ///
+    /// # Errors
+    /// `BadDescriptor` without write access, `NoSpace` if not a byte fits, `FileTooBig` past 2^63.
+    pub fn write_at(
+        &mut self,
+        handle: FileHandle,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<usize, Errno> {
+        let open = self.opened(handle)?;
+        if !open.flags.can_write() {
+            return Err(Errno::BadDescriptor);
+        }
+        if open.flags.append {
+            return self.append(handle, data);
+        }
+        self.write(open.inode, offset, data)
+    }
+
+    /// Writes at the end of the file, as [`Self::write_at`].
+    pub fn append(&mut self, handle: FileHandle, data: &[u8]) -> Result<usize, Errno> {
+        let open = self.opened(handle)?;
+        if !open.flags.can_write() {
+            return Err(Errno::BadDescriptor);
+        }
+        let end = self.contents(open.inode)?.size();
+        self.write(open.inode, end, data)
+    }
+
+    /// Cuts a file, or extends it by a hole.
+    ///
+    /// # Errors
+    /// `Invalid` without write access.
+    pub fn set_len(&mut self, handle: FileHandle, len: u64) -> Result<(), Errno> {
+        let open = self.opened(handle)?;
+        if !open.flags.can_write() || len > FILE_BYTES_MAX {
+            return Err(Errno::Invalid);
+        }
+        let contents = self.tree.contents_mut(open.inode);
+        let (contents, space) = contents.ok_or(Errno::Invalid)?;
+        contents.set_size(len, space);
+        Ok(())
+    }
+
+    /// The length of an open file; 0 of a directory.
+    pub fn len(&self, handle: FileHandle) -> Result<u64, Errno> {
+        Ok(self.handle_metadata(handle)?.len)
+    }
+
+    /// What an open file is.
+    pub fn handle_metadata(&self, handle: FileHandle) -> Result<Metadata, Errno> {
+        Ok(self.metadata_of(self.opened(handle)?.inode))
+    }
+
+    /// What a path leads to.
+    pub fn metadata(&self, path: &str) -> Result<Metadata, Errno> {
+        Ok(self.metadata_of(self.tree.find(path)?))
+    }
+
+    /// fsync(2): makes a file's bytes and size durable, or a directory's entries.
+    pub fn sync_all(&mut self, handle: FileHandle) -> Result<(), Errno> {
+        self.sync(handle)?;
+        self.journal.note_flush();
+        Ok(())
+    }
+
+    /// fdatasync(2): as [`Self::sync_all`], since there are no times; but a journaling file system
+    /// only writes its journal if the size had changed.
+    pub fn sync_data(&mut self, handle: FileHandle) -> Result<(), Errno> {
+        let inode = self.opened(handle)?.inode;
+        let writes_journal = self.contents(inode).map_or(true, Contents::is_resized);
+        self.sync(handle)?;
+        if writes_journal {
+            self.journal.note_flush();
+        }
+        Ok(())
+    }
+
+    /// Gives what `from` leads to the name `to`, in place of what had it.
+    ///
+    /// # Errors
+    /// As rename(2): among them `NotEmpty`, `IsDirectory` for a file onto a directory, `NotDirectory`
+    /// for the reverse, `Invalid` for a directory into itself, `Busy` for `/`, `.` and `..`.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), Errno> {
+        let (from, to) = (self.tree.resolve(from)?, self.tree.resolve(to)?);
+        let (Last::Name(from_name), Last::Name(to_name)) = (&from.last, &to.last) else {
+            return Err(Errno::Busy);
+        };
+        let moved = from.inode.ok_or(Errno::NoEntry)?;
+        if to.inode == Some(moved) {
+            return self.check_slashes(moved, &from, &to);
+        }
+        self.check_rename(moved, &from, &to)?;
+        let changes = vec![
+            Change {
+                directory: from.parent(),
+                name: from_name.clone(),
+                before: Some(moved),
+                after: None,
+            },
+            Change {
+                directory: to.parent(),
+                name: to_name.clone(),
+                before: to.inode,
+                after: Some(moved),
+            },
+        ];
+        self.perform(changes, &to.directories);
+        Ok(())
+    }
+
+    /// Takes a file's name. Its bytes live on while it is open.
+    ///
+    /// # Errors
+    /// As unlink(2): among them `IsDirectory`.
+    pub fn unlink(&mut self, path: &str) -> Result<(), Errno> {
+        let resolved = self.tree.resolve(path)?;
+        let Last::Name(name) = &resolved.last else {
+            return Err(Errno::IsDirectory);
+        };
+        let inode = resolved.inode.ok_or(Errno::NoEntry)?;
+        if self.tree.is_directory(inode) {
+            return Err(Errno::IsDirectory);
+        }
+        if resolved.wants_directory {
+            return Err(Errno::NotDirectory);
+        }
+        self.remove(resolved.parent(), name, inode);
+        Ok(())
+    }
+
+    /// # Errors
+    /// As mkdir(2): among them `Exists`.
+    pub fn mkdir(&mut self, path: &str) -> Result<(), Errno> {
+        let resolved = self.tree.resolve(path)?;
+        match (&resolved.last, resolved.inode) {
+            (Last::Name(name), None) => {
+                self.create(
+                    resolved.parent(),
+                    name,
+                    Kind::Directory(Directory::default()),
+                );
+                Ok(())
+            }
+            _ => Err(Errno::Exists),
+        }
+    }
+
+    /// # Errors
+    /// As rmdir(2): among them `NotEmpty`.
+    pub fn rmdir(&mut self, path: &str) -> Result<(), Errno> {
+        let resolved = self.tree.resolve(path)?;
+        let name = match &resolved.last {
+            Last::Name(name) => name,
+            Last::Root => return Err(Errno::Busy),
+            Last::Dot => return Err(Errno::Invalid),
+            Last::DotDot => return Err(Errno::NotEmpty),
+        };
+        let inode = resolved.inode.ok_or(Errno::NoEntry)?;
+        if !self.tree.is_directory(inode) {
+            return Err(Errno::NotDirectory);
+        }
+        if !self.tree.directory(inode).entries.is_empty() {
+            return Err(Errno::NotEmpty);
+        }
+        self.remove(resolved.parent(), name, inode);
+        Ok(())
+    }
+
+    /// The names in a directory, sorted.
+    pub fn read_dir(&self, path: &str) -> Result<Vec<DirectoryEntry>, Errno> {
+        let inode = self.tree.find(path)?;
+        if !self.tree.is_directory(inode) {
+            return Err(Errno::NotDirectory);
+        }
+        let entries = self.tree.directory(inode).entries.iter();
+        let entry = |(name, &inode): (&String, &InodeId)| DirectoryEntry {
+            name: name.clone(),
+            kind: self.metadata_of(inode).kind,
+        };
+        Ok(entries.map(entry).collect())
+    }
+
+    /// SIGKILL: handles close, and files that only they kept are gone. The page cache stays.
+    pub fn kill(&mut self) {
+        self.close_all();
+    }
+
+    /// What a power loss could take now.
+    pub fn dirty(&self) -> DirtyCount {
+        let mut count = DirtyCount {
+            entries: self.journal.len() as u64,
+            ..DirtyCount::default()
+        };
+        for contents in self.tree.files() {
+            count.bytes += contents.dirty_bytes();
+            count.sectors += contents.dirty_sector_count();
+        }
+        count
+    }
+
+    /// Bytes of the capacity that are taken, in whole blocks.
+    pub fn used_bytes(&self) -> u64 {
+        self.tree.space.used_bytes
+    }
+
+    /// The only way for bytes to the page cache.
+    fn write(&mut self, inode: InodeId, offset: u64, data: &[u8]) -> Result<usize, Errno> {
+        let (contents, space) = self.tree.contents_mut(inode).ok_or(Errno::IsDirectory)?;
+        let end = offset.checked_add(data.len() as u64);
+        if end.is_none_or(|end| end > FILE_BYTES_MAX) {
+            return Err(Errno::FileTooBig);
+        }
+        let mut written = contents.write(offset, data, space);
+        if written < data.len() {
+            self.journal.commit_removals(&mut self.tree);
+            let (contents, space) = self.tree.contents_mut(inode).ok_or(Errno::IsDirectory)?;
+            written += contents.write(offset + written as u64, &data[written..], space);
+        }
+        if written == 0 && !data.is_empty() {
+            return Err(Errno::NoSpace);
+        }
+        Ok(written)
+    }
+
+    /// The only way for bytes and names to the disk.
+    fn sync(&mut self, handle: FileHandle) -> Result<(), Errno> {
+        let inode = self.opened(handle)?.inode;
+        match self.tree.contents_mut(inode) {
+            Some((contents, _)) => contents.sync(),
+            None => self.journal.sync_directory(&mut self.tree, inode),
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, directory: InodeId, name: &str, kind: Kind) -> InodeId {
+        let inode = self.tree.bear(directory, name, kind);
+        let change = Change {
+            directory,
+            name: name.to_owned(),
+            before: None,
+            after: Some(inode),
+        };
+        self.perform(vec![change], &[]);
+        inode
+    }
+
+    fn remove(&mut self, directory: InodeId, name: &str, inode: InodeId) {
+        let change = Change {
+            directory,
+            name: name.to_owned(),
+            before: Some(inode),
+            after: None,
+        };
+        self.perform(vec![change], &[]);
+    }
+
+    /// The only way to change names.
+    fn perform(&mut self, changes: Vec<Change>, above: &[InodeId]) {
+        self.journal.perform(&mut self.tree, changes, above);
+        self.journal
+            .commit_all_but(&mut self.tree, self.unsynced_names_max);
+    }
+
+    fn check_rename(&self, moved: InodeId, from: &Resolved, to: &Resolved) -> Result<(), Errno> {
+        self.check_slashes(moved, from, to)?;
+        if to.directories.contains(&moved) {
+            return Err(Errno::Invalid);
+        }
+        let Some(replaced) = to.inode else {
+            return Ok(());
+        };
+        if from.directories.contains(&replaced) {
+            return Err(Errno::NotEmpty);
+        }
+        match (
+            self.tree.is_directory(moved),
+            self.tree.is_directory(replaced),
+        ) {
+            (true, false) => Err(Errno::NotDirectory),
+            (false, true) => Err(Errno::IsDirectory),
+            (true, true) if !self.tree.directory(replaced).entries.is_empty() => {
+                Err(Errno::NotEmpty)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_slashes(&self, moved: InodeId, from: &Resolved, to: &Resolved) -> Result<(), Errno> {
+        let wants_directory = from.wants_directory || to.wants_directory;
+        if wants_directory && !self.tree.is_directory(moved) {
+            return Err(Errno::NotDirectory);
+        }
+        Ok(())
+    }
+
+    fn contents(&self, inode: InodeId) -> Result<&Contents, Errno> {
+        match &self.tree.inode(inode).kind {
+            Kind::File(contents) => Ok(contents),
+            Kind::Directory(_) => Err(Errno::IsDirectory),
+        }
+    }
+
+    fn metadata_of(&self, inode: InodeId) -> Metadata {
+        match &self.tree.inode(inode).kind {
+            Kind::File(contents) => Metadata {
+                kind: FileKind::File,
+                len: contents.size(),
+            },
+            Kind::Directory(_) => Metadata {
+                kind: FileKind::Directory,
+                len: 0,
+            },
+        }
+    }
+
+    fn opened(&self, handle: FileHandle) -> Result<OpenFile, Errno> {
+        let slot = self.handles.get(handle.index as usize);
+        let slot = slot.filter(|slot| slot.generation == handle.generation);
+        slot.and_then(|slot| slot.open).ok_or(Errno::BadDescriptor)
+    }
+
+    fn add_handle(&mut self, open: OpenFile) -> FileHandle {
+        let index = self.vacant_handles.pop().unwrap_or_else(|| {
+            self.handles.push(HandleSlot {
+                generation: 0,
+                open: None,
+            });
+            self.handles.len() as u32 - 1
+        });
+        let slot = &mut self.handles[index as usize];
+        slot.open = Some(open);
+        FileHandle {
+            index,
+            generation: slot.generation,
+        }
+    }
+
+    fn drop_handle(&mut self, index: u32) -> Option<OpenFile> {
+        let slot = &mut self.handles[index as usize];
+        let open = slot.open.take()?;
+        slot.generation += 1;
+        self.vacant_handles.push(index);
+        Some(open)
+    }
+
+    fn close_all(&mut self) {
+        for index in 0..self.handles.len() as u32 {
+            if let Some(open) = self.drop_handle(index) {
+                self.tree.let_go(open.inode, Holder::Handle);
+            }
+        }
+    }
+}
+
+/// As far as an `off_t` reaches.
+const FILE_BYTES_MAX: u64 = i64::MAX as u64;
