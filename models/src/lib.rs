@@ -1,1 +1,9 @@
-//! Squall.
+//! The systems under test: real, durable and readable in an evening, with planted bugs to measure tests by.
+//!
+//! Each system is a pure state machine with a thin asynchronous shell around it, so that what is
+//! hard to get right can be read, and tested, without a clock, a network or a disk. This crate
+//! stands on `squall-sim` alone and knows nothing of workloads and checkers.
+//!
+//! - [`consensus`]: Raft, and a replicated key-value service on top of it.
+
+pub mod consensus;
