@@ -3,5 +3,7 @@
 //! In the order in which they are best read:
 //!
 //! - [`raft`]: how a group of nodes agrees on a log, as a pure state machine.
+//! - [`service`]: what the log is for: keys and values, changed exactly once for each request.
 
 pub mod raft;
+pub mod service;
