@@ -4,6 +4,10 @@
 //!
 //! - [`raft`]: how a group of nodes agrees on a log, as a pure state machine.
 //! - [`service`]: what the log is for: keys and values, changed exactly once for each request.
+//! - [`wire`]: how both speak over a stream of bytes.
+//! - [`truth`]: what a node reports of itself to whoever judges it.
 
 pub mod raft;
 pub mod service;
+pub mod truth;
+pub mod wire;
