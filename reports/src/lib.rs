@@ -17,6 +17,15 @@ pub use foreign::{HistoryPage, history_page};
 pub use write::write_atomically;
 
 mod campaign;
+mod display;
 mod failure;
+mod faults;
 mod foreign;
+mod headline;
+mod html;
+mod logs;
+mod plots;
+mod scene;
+mod timeline;
+mod witness;
 mod write;
