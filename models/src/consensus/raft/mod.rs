@@ -22,8 +22,9 @@
 //! [`Raft::propose`], [`Raft::read_index`] and [`Raft::compact`], in any order. After each input, or
 //! after several, the driver takes [`Raft::ready`] until it is `None`, and carries each out in this order:
 //!
-//! 1. Write [`Ready::snapshot`] (it replaces the whole log), then [`Ready::hard_state`], then cut the
-//!    log at [`Ready::truncate_from`], then append [`Ready::entries`]; and make all of it durable.
+//! 1. Write [`Ready::hard_state`], then [`Ready::snapshot`] (it replaces the whole log), then cut the
+//!    log at [`Ready::truncate_from`], then append [`Ready::entries`]; and make all of it durable. A
+//!    node that stops after any of these steps can restart: no entry is ever of a later term than the hard state.
 //! 2. Call [`Raft::persisted`].
 //! 3. Send [`Ready::messages`]; report [`Ready::role_changes`].
 //! 4. Restore the state machine from [`Ready::snapshot`], then apply [`Ready::committed`].

@@ -9,10 +9,10 @@ use super::{Entry, HardState, Index, Message, NodeId, Raft, Role, Snapshot, Term
 pub struct Ready {
     /// To be given to [`Raft::persisted`].
     pub number: u64,
-    /// Replaces the one on disk.
+    /// Replaces the one on disk. Write it first.
     pub hard_state: Option<HardState>,
     /// A snapshot from the leader. It replaces the log on disk, all of it, and the state machine.
-    /// Write it first: a log that is left over when the node stops in between is dropped at the restart.
+    /// Write it before the log is dropped: a log that is left over from before it is dropped at the restart.
     pub snapshot: Option<Snapshot>,
     /// Entries from here on are on disk, or on their way there, and no longer in the log.
     pub truncate_from: Option<Index>,

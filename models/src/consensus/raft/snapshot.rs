@@ -36,7 +36,9 @@ impl Raft {
             let discard = Index(up_to.0.saturating_sub(trailing));
             self.log.compact(Snapshot { last, data }, discard);
         }
-        Ok(self.log.base().index)
+        // A newer snapshot may have come from the leader, which is not durable yet: it must not make the
+        // driver drop more than its own snapshot covers.
+        Ok(self.log.base().index.min(up_to))
     }
 
     /// Sends the snapshot in place of entries that are no longer kept.
