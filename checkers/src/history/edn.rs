@@ -1,0 +1,364 @@
+//! Jepsen's `history.edn`: events as maps, one after another or in one vector or list.
+
+use super::edn_reader::{Datum, Reader};
+use super::format::{EventAtLine, ReadError, excerpt};
+use super::{Event, EventKind, History, Value};
+use std::fmt::Write;
+
+/// Reads events; the nemesis's are skipped.
+pub(super) fn read(text: &str) -> Result<Vec<EventAtLine>, ReadError> {
+    let mut reader = Reader::new(text);
+    let mut events = Vec::new();
+    let end = if reader.skip_mark('[')? {
+        Some(']')
+    } else if reader.skip_mark('(')? {
+        Some(')')
+    } else {
+        None
+    };
+    let mut lines = LineCounter::default();
+    loop {
+        if let Some(end) = end
+            && reader.skip_mark(end)?
+        {
+            break;
+        }
+        reader.skip()?;
+        let at = MapPosition {
+            position: reader.position(),
+            reader: &Reader::new(text),
+        };
+        match (reader.next()?, end) {
+            (Some(Datum::Map(fields)), _) => {
+                if let Some(event) = at.event(&fields)? {
+                    events.push(EventAtLine {
+                        line: lines.line(text, at.position),
+                        event,
+                    });
+                }
+            }
+            (Some(_), _) => return Err(at.unexpected("an operation as a map", None)),
+            (None, Some(end)) => return Err(at.unexpected(&format!("`{end}`"), None)),
+            (None, None) => return Ok(events),
+        }
+    }
+    reader.skip()?;
+    let rest = MapPosition {
+        position: reader.position(),
+        reader: &Reader::new(text),
+    };
+    match reader.next()? {
+        None => Ok(events),
+        Some(_) => Err(rest.unexpected("nothing after the operations", None)),
+    }
+}
+
+/// Writes what [`History::read`] reads back: one map per line.
+pub fn write_edn(history: &History) -> String {
+    let mut text = String::new();
+    for (index, event) in history.events().iter().enumerate() {
+        write_event(&mut text, index, event).expect("writing to a string never fails");
+    }
+    text
+}
+
+fn write_event(text: &mut String, index: usize, event: &Event) -> std::fmt::Result {
+    write!(
+        text,
+        "{{:index {index}, :time {}, :process {}",
+        event.time_ns, event.process
+    )?;
+    write!(text, ", :type :{}, :f ", event.kind.word())?;
+    if is_plain_name(&event.f) {
+        write!(text, ":{}", event.f)?;
+    } else {
+        write_string(text, &event.f)?;
+    }
+    if let Some(key) = &event.key {
+        text.push_str(", :key ");
+        write_value(text, key)?;
+    }
+    text.push_str(", :value ");
+    write_value(text, &event.value)?;
+    if let Some(error) = &event.error {
+        text.push_str(", :error ");
+        write_string(text, error)?;
+    }
+    text.push_str("}\n");
+    Ok(())
+}
+
+fn is_plain_name(name: &str) -> bool {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_?!*.".contains(letter);
+    name.starts_with(|letter: char| letter.is_ascii_alphabetic()) && name.chars().all(is_plain)
+}
+
+fn write_value(text: &mut String, value: &Value) -> std::fmt::Result {
+    match value {
+        Value::Text(value) => write_string(text, value),
+        Value::List(values) => {
+            text.push('[');
+            for (index, value) in values.iter().enumerate() {
+                text.push_str(if index == 0 { "" } else { " " });
+                write_value(text, value)?;
+            }
+            text.push(']');
+            Ok(())
+        }
+        Value::Nil | Value::Bool(_) | Value::Int(_) => write!(text, "{value}"),
+    }
+}
+
+fn write_string(text: &mut String, string: &str) -> std::fmt::Result {
+    text.push('"');
+    for letter in string.chars() {
+        match letter {
+            '"' | '\\' => write!(text, "\\{letter}")?,
+            '\n' => text.push_str("\\n"),
+            letter if letter.is_control() => write!(text, "\\u{:04x}", u32::from(letter))?,
+            letter => text.push(letter),
+        }
+    }
+    text.push('"');
+    Ok(())
+}
+
+/// Counts lines once, however many events ask.
+#[derive(Default)]
+struct LineCounter {
+    position: usize,
+    newlines: usize,
+}
+
+impl LineCounter {
+    fn line(&mut self, text: &str, position: usize) -> usize {
+        let passed = &text.as_bytes()[self.position..position];
+        self.newlines += passed.iter().filter(|&&byte| byte == b'\n').count();
+        self.position = position;
+        self.newlines + 1
+    }
+}
+
+/// Where a map begins, for errors about it.
+struct MapPosition<'a> {
+    position: usize,
+    reader: &'a Reader<'a>,
+}
+
+impl MapPosition<'_> {
+    fn event(&self, fields: &[(Datum, Datum)]) -> Result<Option<Event>, ReadError> {
+        let field = |name: &str| {
+            let is_named =
+                |key: &Datum| matches!(key, Datum::Keyword(key) | Datum::Text(key) if key == name);
+            fields
+                .iter()
+                .find(|(key, _)| is_named(key))
+                .map(|(_, datum)| datum)
+        };
+        let Some(process) = self.process(field("process"))? else {
+            return Ok(None);
+        };
+        let key = self.value("key", field("key"))?;
+        Ok(Some(Event {
+            process,
+            kind: self.kind(field("type"))?,
+            f: self.f(field("f"))?,
+            key: (key != Value::Nil).then_some(key),
+            value: self.value("value", field("value"))?,
+            time_ns: field("time").map_or(0, time_ns),
+            error: field("error").and_then(error_text),
+        }))
+    }
+
+    /// `None` for the nemesis.
+    fn process(&self, datum: Option<&Datum>) -> Result<Option<u64>, ReadError> {
+        match datum {
+            Some(Datum::Keyword(name) | Datum::Text(name)) if name == "nemesis" => Ok(None),
+            Some(Datum::Int(-1)) => Ok(None),
+            Some(Datum::Int(number @ 0..)) => Ok(Some(number.unsigned_abs())),
+            other => Err(self.unexpected("in :process a process number or :nemesis", Some(other))),
+        }
+    }
+
+    fn kind(&self, datum: Option<&Datum>) -> Result<EventKind, ReadError> {
+        let kind = match datum {
+            Some(Datum::Keyword(word) | Datum::Text(word)) => EventKind::from_word(word),
+            _ => None,
+        };
+        kind.ok_or_else(|| self.unexpected("in :type :invoke, :ok, :fail or :info", Some(datum)))
+    }
+
+    fn f(&self, datum: Option<&Datum>) -> Result<String, ReadError> {
+        match datum {
+            Some(Datum::Keyword(name) | Datum::Text(name) | Datum::Symbol(name)) => {
+                Ok(name.clone())
+            }
+            other => Err(self.unexpected("in :f the operation's name, such as :read", Some(other))),
+        }
+    }
+
+    fn value(&self, name: &str, datum: Option<&Datum>) -> Result<Value, ReadError> {
+        let Some(datum) = datum else {
+            return Ok(Value::Nil);
+        };
+        value(datum).map_err(|found| {
+            let expected = format!(
+                "in :{name} integers, strings, keywords, booleans, nil and vectors of them"
+            );
+            self.unexpected(&expected, Some(Some(found)))
+        })
+    }
+
+    fn unexpected(&self, expected: &str, found: Option<Option<&Datum>>) -> ReadError {
+        match found {
+            None => self.reader.unexpected_at(self.position, expected),
+            Some(None) => {
+                self.reader
+                    .unexpected(self.position, expected, "no such field".to_owned())
+            }
+            Some(Some(datum)) => {
+                let found = excerpt(&error_text(datum).unwrap_or_else(|| "nil".to_owned()));
+                self.reader.unexpected(self.position, expected, found)
+            }
+        }
+    }
+}
+
+/// Sets and lists become lists, maps lists of their pairs. `Err` holds the part that is no value: a
+/// number with a fraction, for one, since equality of such numbers is nobody's specification.
+pub(super) fn value(datum: &Datum) -> Result<Value, &Datum> {
+    Ok(match datum {
+        Datum::Nil => Value::Nil,
+        Datum::Bool(value) => Value::Bool(*value),
+        Datum::Int(value) => Value::Int(*value),
+        Datum::Number(_) => return Err(datum),
+        Datum::Text(text) | Datum::Keyword(text) | Datum::Symbol(text) => Value::Text(text.clone()),
+        Datum::Sequence(items) => Value::List(items.iter().map(value).collect::<Result<_, _>>()?),
+        Datum::Map(entries) => {
+            let pair = |(key, item): &'_ (Datum, Datum)| (value(key).ok(), value(item).ok());
+            let mut pairs = Vec::with_capacity(entries.len());
+            for entry in entries {
+                let (Some(key), Some(item)) = pair(entry) else {
+                    return Err(datum);
+                };
+                pairs.push(Value::List(vec![key, item]));
+            }
+            pairs.sort();
+            Value::List(pairs)
+        }
+    })
+}
+
+/// Times are for display: one that is no time counts as none.
+fn time_ns(datum: &Datum) -> u64 {
+    match datum {
+        Datum::Int(time) => u64::try_from(*time).unwrap_or(0),
+        Datum::Number(time) => time.parse::<f64>().map_or(0, |time| time as u64),
+        _ => 0,
+    }
+}
+
+/// An error as it was written, more or less.
+fn error_text(datum: &Datum) -> Option<String> {
+    match datum {
+        Datum::Nil => None,
+        Datum::Number(text) | Datum::Text(text) | Datum::Keyword(text) | Datum::Symbol(text) => {
+            Some(text.clone())
+        }
+        other => {
+            Some(value(other).map_or_else(|_| format!("{other:?}"), |value| value.to_string()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Format;
+    use expect_test::{Expect, expect};
+
+    fn check_error(text: &str, expected: Expect) {
+        let error = History::read(text.as_bytes(), Some(Format::Edn)).expect_err("no history");
+        expected.assert_eq(&error.to_string());
+    }
+
+    const EVENTS: &str = r#"
+        #jepsen.history.Op{:f :cas, :value [0 "three"], :type :invoke, :process 3, :key :x, :time 35000}
+        ; the nemesis is no client
+        {:process :nemesis, :type :info, :f :start, :value {:n1 1.5}}
+        {:type :ok, :process 3
+         :f :cas, #_#_:value 7 :value [0 "three"]}"#;
+
+    #[test]
+    fn streams_vectors_and_lists_read_the_same() {
+        let stream = History::read(EVENTS.as_bytes(), None).expect("a history");
+        assert_eq!(stream.operations().len(), 1);
+        assert_eq!(stream.operations()[0].key, Some(Value::Text("x".into())));
+        for bracketed in [format!("[{EVENTS}]"), format!("; first\n({EVENTS}\n)\n")] {
+            assert_eq!(
+                History::read(bracketed.as_bytes(), None),
+                Ok(stream.clone())
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let text = r#"{"process":3,"type":"invoke","f":"cas it","value":[0,[true,null,"a\"b\\\u0007é\n"]],"time":9}
+            {"process":3,"type":"info","f":"cas it","value":null,"error":"timed\tout"}
+            {"process":4,"type":"invoke","f":"read","key":[1,"x"]}"#;
+        let history = History::read(text.as_bytes(), None).expect("a history");
+        let written = write_edn(&history);
+        assert_eq!(
+            History::read(written.as_bytes(), None),
+            Ok(history),
+            "{written}"
+        );
+    }
+
+    #[test]
+    fn errors_say_where_and_what() {
+        check_error(
+            "[{:process 1 :type :invoke :f :read}\n 7]",
+            expect!["line 2, column 2: expected an operation as a map, but found `7]`"],
+        );
+        check_error(
+            "[{:process 1 :type :invoke :f :read}",
+            expect!["line 1, column 37: expected `]`, but found the end of the text"],
+        );
+        check_error(
+            "[{:process 1 :type :invoke :f :read}] 1",
+            expect!["line 1, column 39: expected nothing after the operations, but found `1`"],
+        );
+        check_error(
+            "{:type :invoke :f :read}",
+            expect![
+                "line 1, column 1: expected in :process a process number or :nemesis, but found no such field"
+            ],
+        );
+        check_error(
+            "\n\n {:process 1 :type :began :f :read}",
+            expect![
+                "line 3, column 2: expected in :type :invoke, :ok, :fail or :info, but found `began`"
+            ],
+        );
+        check_error(
+            "{:process 1 :type :invoke :f :write :value [1 2.5]}",
+            expect![
+                "line 1, column 1: expected in :value integers, strings, keywords, booleans, nil and vectors of them, but found `2.5`"
+            ],
+        );
+        check_error(
+            "{:process 1 :type :invoke :f :read}\n{:process 1 :type :ok :f :write}",
+            expect![
+                "line 2: event 1: expected process 1 to complete its `read`, but it completes `write`"
+            ],
+        );
+        check_error(
+            "; nothing",
+            expect![
+                "expected at least one operation of a client, but found none (read as edn; formats are json-lines, edn and jepsen-log)"
+            ],
+        );
+    }
+}

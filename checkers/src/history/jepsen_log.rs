@@ -1,0 +1,245 @@
+//! The operations that Jepsen logs: a line such as
+//! `INFO  jepsen.util - 0 :invoke :write 4`, with blanks or tabs between the columns.
+//!
+//! What stands before the process number differs between versions of Jepsen and is not looked at.
+//! Lines without an operation are skipped.
+
+use super::edn::value;
+use super::edn_reader::{Datum, Reader};
+use super::format::{EventAtLine, ReadError, excerpt};
+use super::{Event, EventKind, Value};
+
+pub(super) fn read(text: &str) -> Result<Vec<EventAtLine>, ReadError> {
+    let mut events = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let Some(columns) = find_columns(line) else {
+            continue;
+        };
+        let event = columns
+            .event(line)
+            .map_err(|error| at_line(error, index + 1))?;
+        events.push(EventAtLine {
+            line: index + 1,
+            event,
+        });
+    }
+    Ok(events)
+}
+
+/// The columns of an operation that a line holds.
+struct Columns {
+    process: u64,
+    kind: EventKind,
+    /// Where the columns after the kind begin.
+    rest: usize,
+}
+
+/// The first word that is a kind of event, right after one that is a process number.
+fn find_columns(line: &str) -> Option<Columns> {
+    line.match_indices(':').find_map(|(colon, _)| {
+        let (before, after) = (&line[..colon], &line[colon + 1..]);
+        let word = after
+            .split_ascii_whitespace()
+            .next()
+            .filter(|word| after.starts_with(word))?;
+        let kind = EventKind::from_word(word)?;
+        let last_word = before.split_ascii_whitespace().next_back()?;
+        let process = last_word
+            .parse()
+            .ok()
+            .filter(|_| !before.ends_with(last_word))?;
+        Some(Columns {
+            process,
+            kind,
+            rest: colon + 1 + word.len(),
+        })
+    })
+}
+
+impl Columns {
+    fn event(&self, line: &str) -> Result<Event, ReadError> {
+        let offset = |error| shifted(error, line[..self.rest].chars().count());
+        let mut reader = Reader::new(&line[self.rest..]);
+        let f = f(&mut reader).map_err(offset)?;
+        let value = column_value(&mut reader).map_err(offset)?;
+        let error = reader.rest().trim();
+        let keyword_error = match &value {
+            // Jepsen writes `:info :write :timed-out`: the error took the value's column.
+            ColumnValue::Keyword(name) if self.kind != EventKind::Ok => Some(name.clone()),
+            _ => None,
+        };
+        Ok(Event {
+            process: self.process,
+            kind: self.kind,
+            f,
+            key: None,
+            value: value.into_value(),
+            time_ns: 0,
+            error: if error.is_empty() {
+                keyword_error
+            } else {
+                Some(error.to_owned())
+            },
+        })
+    }
+}
+
+enum ColumnValue {
+    Keyword(String),
+    Other(Value),
+}
+
+impl ColumnValue {
+    fn into_value(self) -> Value {
+        match self {
+            Self::Keyword(name) => Value::Text(name),
+            Self::Other(value) => value,
+        }
+    }
+}
+
+fn f(reader: &mut Reader<'_>) -> Result<String, ReadError> {
+    const EXPECTED: &str = "the operation's name, such as :read";
+    reader.skip()?;
+    let position = reader.position();
+    match reader.next()? {
+        Some(Datum::Keyword(name)) => Ok(name),
+        _ => Err(reader.unexpected_at(position, EXPECTED)),
+    }
+}
+
+/// The value; a line may end before it.
+fn column_value(reader: &mut Reader<'_>) -> Result<ColumnValue, ReadError> {
+    const EXPECTED: &str = "integers, strings, keywords, booleans, nil and vectors of them";
+    reader.skip()?;
+    let position = reader.position();
+    match reader.next()? {
+        None => Ok(ColumnValue::Other(Value::Nil)),
+        Some(Datum::Keyword(name)) => Ok(ColumnValue::Keyword(name)),
+        Some(datum) => value(&datum).map(ColumnValue::Other).map_err(|found| {
+            let found = match found {
+                Datum::Number(text) => excerpt(text),
+                other => excerpt(&format!("{other:?}")),
+            };
+            reader.unexpected(position, EXPECTED, found)
+        }),
+    }
+}
+
+fn shifted(error: ReadError, columns: usize) -> ReadError {
+    match error {
+        ReadError::Unexpected {
+            line,
+            column,
+            expected,
+            found,
+        } => ReadError::Unexpected {
+            line,
+            column: column + columns,
+            expected,
+            found,
+        },
+        other => other,
+    }
+}
+
+fn at_line(error: ReadError, number: usize) -> ReadError {
+    match error {
+        ReadError::Unexpected {
+            column,
+            expected,
+            found,
+            ..
+        } => ReadError::Unexpected {
+            line: number,
+            column,
+            expected,
+            found,
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::history::{Format, History, Outcome};
+    use expect_test::{Expect, expect};
+
+    fn check_error(text: &str, expected: Expect) {
+        let error = History::read(text.as_bytes(), None).expect_err("no history");
+        expected.assert_eq(&error.to_string());
+    }
+
+    #[test]
+    fn every_way_in_which_jepsen_logs_operations() {
+        let lines = [
+            "INFO  jepsen.util - 0\t:invoke\t:write\t4",
+            "INFO  jepsen.core - Worker 0 starting",
+            "INFO [2019-04-02 11:50:12,123] jepsen worker 1 - jepsen.util 1 :invoke :cas [4 5]",
+            "INFO  jepsen.util - :nemesis\t:info\t:start\t{:n1 1.5}",
+            "2023-05-30 09:51:02,317{GMT}\tINFO\t[jepsen worker 0] jepsen.util: 0\t:ok\t:write\t4",
+            "1 :info :cas [4 5] :timed-out",
+            "2\t:invoke\t:write\t6",
+            "2\t:info\t:write\t:timed-out",
+            "3 :invoke :read",
+            "3 :ok :read nil",
+        ];
+        let history = History::read(lines.join("\n").as_bytes(), None).expect("a history");
+        let summary: Vec<_> = history
+            .operations()
+            .iter()
+            .map(|operation| {
+                format!(
+                    "{} {} {:?}",
+                    operation.f, operation.input, operation.outcome
+                )
+            })
+            .collect();
+        assert_eq!(
+            summary,
+            [
+                "write 4 Ok",
+                "cas [4 5] Info",
+                "write 6 Info",
+                "read nil Ok"
+            ]
+        );
+        let error = |id: usize| history.operations()[id].error.as_deref();
+        assert_eq!(
+            (error(1), error(2)),
+            (Some(":timed-out"), Some("timed-out"))
+        );
+        assert_eq!(history.operations()[1].outcome, Outcome::Info);
+    }
+
+    #[test]
+    fn a_log_without_operations_is_an_error() {
+        check_error(
+            "INFO  jepsen.core - Worker 0 starting\n",
+            expect![
+                "expected at least one operation of a client, but found none (read as jepsen-log; formats are json-lines, edn and jepsen-log)"
+            ],
+        );
+        assert_eq!(Format::detect(b"INFO  jepsen.util"), Format::JepsenLog);
+    }
+
+    #[test]
+    fn errors_say_where_and_what() {
+        check_error(
+            "\nINFO  jepsen.util - 0\t:invoke\t:write\t4.5",
+            expect![
+                "line 2, column 38: expected integers, strings, keywords, booleans, nil and vectors of them, but found `4.5`"
+            ],
+        );
+        check_error(
+            "0 :invoke write 4",
+            expect![
+                "line 1, column 11: expected the operation's name, such as :read, but found `write 4`"
+            ],
+        );
+        check_error(
+            "0 :invoke :write [4",
+            expect!["line 1, column 20: expected `]`, but found the end of the text"],
+        );
+    }
+}
