@@ -4,7 +4,25 @@
 //! (`ok`), certainly did not happen (`fail`) or may or may not have happened (`info`). A checker
 //! decides whether that history was possible, and says why not in a sentence.
 //!
-//! This crate knows nothing of simulation: it judges anybody's history.
+//! This crate knows nothing of simulation: it judges anybody's history. How histories come about, and
+//! how a verdict is shown, is left to others.
+//!
+//! In reading order: a [`history::History`] is read or built from [`history::Event`]s and pairs them
+//! into [`history::Operation`]s. A [`spec::Spec`] says how a system would behave one operation at a
+//! time; [`specs`] has those that come with the crate. [`linearizability::check`] judges the one by the
+//! other and answers a [`verdict::Verdict`]. [`check_linearizable`] does so by the names that a
+//! command line uses.
 
 pub mod history;
+pub mod linearizability;
+pub mod model;
+pub mod spec;
+pub mod specs;
 pub mod verdict;
+
+pub use history::History;
+pub use linearizability::Limits;
+pub use model::{Model, Options, check_linearizable};
+pub use spec::Spec;
+pub use specs::FailedCas;
+pub use verdict::{Anomaly, Verdict};

@@ -1,0 +1,134 @@
+//! Linearizability: does some order of the operations, one after another, explain what every client
+//! saw, with each operation at one moment between its invocation and its return?
+//!
+//! Herlihy and Wing, "Linearizability: a correctness condition for concurrent objects", 1990. Objects
+//! under different keys are judged apart: a history is linearizable exactly if each object's is
+//! (their theorem 1). The first event whose prefix is already impossible is exact, since prefixes of
+//! linearizable histories are linearizable.
+
+mod anomaly;
+mod configuration;
+mod judge;
+mod limits;
+mod minimise;
+mod order;
+mod problem;
+mod search;
+mod slots;
+mod timeline;
+mod trail;
+
+use crate::history::{History, Operation, Value};
+use crate::spec::{DecodeError, Decoded, Spec};
+use crate::verdict::Verdict;
+use judge::{Judgement, judge};
+use limits::Meter;
+use problem::Entry;
+use std::collections::BTreeMap;
+
+pub use limits::Limits;
+pub use order::{NotAnOrder, verify_order};
+
+/// Judges a history by a specification.
+///
+/// # Errors
+/// Where the history holds an operation that the specification does not know.
+pub fn check<S: Spec>(
+    spec: &S,
+    history: &History,
+    limits: &Limits,
+) -> Result<Verdict, DecodeError> {
+    let objects = objects(spec, history)?;
+    let mut meter = Meter::new(limits.clone());
+    let mut first_bad: Option<(Option<Value>, Judgement)> = None;
+    let mut bound = history.events().len();
+    let mut exceeded = None;
+    let mut order = Vec::new();
+    for (key, entries) in &objects {
+        match judge(spec, &before(entries, bound), &mut meter) {
+            Judgement::Possible(places) => order.extend(places),
+            Judgement::Exceeded { limit, event } => {
+                exceeded.get_or_insert_with(|| (limit, key.clone(), event));
+            }
+            impossible @ Judgement::Impossible { event, .. } => {
+                // The other keys matter only as far as they might be impossible even earlier.
+                bound = event;
+                first_bad = Some((key.clone(), impossible));
+            }
+        }
+    }
+    if let Some((key, judgement)) = first_bad {
+        let entries = &objects[&key];
+        return Ok(Verdict::Invalid(anomaly::anomaly(
+            spec, history, &key, entries, &judgement,
+        )?));
+    }
+    if let Some((limit, key, event)) = exceeded {
+        return Ok(Verdict::Unknown(not_judged(
+            limit,
+            key.as_ref(),
+            event,
+            history,
+        )));
+    }
+    order.sort_by_key(|&(moment, _)| moment);
+    let witness = order.into_iter().map(|(_, id)| id).collect::<Vec<usize>>();
+    debug_assert_eq!(verify_order(spec, history, &witness), Ok(()));
+    Ok(Verdict::Valid {
+        witness: Some(witness),
+    })
+}
+
+/// The operations on each key, in the order of their invocations.
+fn objects<S: Spec>(
+    spec: &S,
+    history: &History,
+) -> Result<BTreeMap<Option<Value>, Vec<Entry<S>>>, DecodeError> {
+    let mut objects: BTreeMap<Option<Value>, Vec<Entry<S>>> = BTreeMap::new();
+    for recorded in history.operations() {
+        if let Some(entry) = entry(spec.decode(recorded)?, recorded) {
+            objects.entry(spec.key(recorded)).or_default().push(entry);
+        }
+    }
+    Ok(objects)
+}
+
+fn entry<S: Spec>(decoded: Decoded<S>, recorded: &Operation) -> Option<Entry<S>> {
+    let (operation, returned) = match decoded {
+        Decoded::Returned(operation, returned) => (operation, Some(returned)),
+        Decoded::Uncertain(operation) => (operation, None),
+        Decoded::Absent => return None,
+    };
+    // Who claims to know the answer of an operation without completion does not know it.
+    let returned = returned.filter(|_| recorded.completed.is_some());
+    let completed = recorded.completed.filter(|_| returned.is_some());
+    Some(Entry {
+        id: recorded.id,
+        operation,
+        returned,
+        invoked: recorded.invoked,
+        completed,
+    })
+}
+
+/// What was known of the operations right before an event.
+fn before<S: Spec>(entries: &[Entry<S>], event: usize) -> Vec<Entry<S>> {
+    let begun = entries.iter().filter(|entry| entry.invoked < event);
+    begun
+        .map(|entry| match entry.completed {
+            Some(completed) if completed >= event => entry.relaxed(),
+            _ => entry.clone(),
+        })
+        .collect()
+}
+
+fn not_judged(
+    limit: limits::Exceeded,
+    key: Option<&Value>,
+    event: usize,
+    history: &History,
+) -> String {
+    let of_key = key.map_or_else(String::new, |key| format!(" of key {key}"));
+    let total = history.events().len();
+    format!("the search{of_key} met {limit} after event {event} of {total}")
+}

@@ -1,0 +1,63 @@
+//! Sets of open operations. An operation holds a slot from its invocation to its return, and slots are
+//! used again: a set is as wide as the history is concurrent, however long it is.
+
+/// A set of slots below `64 * WORDS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Slots<const WORDS: usize>([u64; WORDS]);
+
+impl<const WORDS: usize> Slots<WORDS> {
+    pub(super) const EMPTY: Self = Self([0; WORDS]);
+
+    pub(super) fn contains(&self, slot: u32) -> bool {
+        self.0[slot as usize / 64] & Self::bit(slot) != 0
+    }
+
+    pub(super) fn insert(&mut self, slot: u32) {
+        self.0[slot as usize / 64] |= Self::bit(slot);
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) {
+        self.0[slot as usize / 64] &= !Self::bit(slot);
+    }
+
+    pub(super) fn union(mut self, other: &Self) -> Self {
+        for (word, other) in self.0.iter_mut().zip(&other.0) {
+            *word |= other;
+        }
+        self
+    }
+
+    pub(super) fn is_subset_of(&self, other: &Self) -> bool {
+        self.0
+            .iter()
+            .zip(&other.0)
+            .all(|(word, other)| word & !other == 0)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|&word| word == 0)
+    }
+
+    fn bit(slot: u32) -> u64 {
+        1 << (slot % 64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_of_every_word_are_kept_apart() {
+        let mut slots = Slots::<2>::EMPTY;
+        slots.insert(3);
+        slots.insert(67);
+        assert!(slots.contains(3) && slots.contains(67) && !slots.contains(4));
+        let mut fewer = slots;
+        fewer.remove(67);
+        assert!(fewer.is_subset_of(&slots) && !slots.is_subset_of(&fewer));
+        assert_eq!(Slots::EMPTY.union(&slots), slots);
+        fewer.remove(3);
+        assert!(fewer.is_empty() && !slots.is_empty());
+    }
+}

@@ -1,0 +1,137 @@
+//! What a checker must know of a system: how it would behave if it did one thing at a time.
+
+use crate::history::{self, Value};
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::Hash;
+use thiserror::Error;
+
+/// A sequential specification: an object that does one operation at a time.
+///
+/// Only [`Spec::initial`], [`Spec::step`] and [`Spec::decode`] decide what is correct. The other
+/// methods let the search skip work; their defaults are always sound.
+pub trait Spec {
+    type State: Clone + Eq + Hash + fmt::Display;
+    type Operation: Clone + Eq + Hash;
+    type Return: Clone + Eq + Hash;
+
+    /// The state before the first operation.
+    fn initial(&self) -> Self::State;
+
+    /// The state after `operation` if it can happen in `state` and answer `returned`; `None` is the
+    /// unknown answer of an `info` operation. Where such an operation could only leave the state as it
+    /// is, the answer may be an error: not happening amounts to the same.
+    ///
+    /// # Errors
+    /// Why it cannot happen.
+    fn step(
+        &self,
+        state: &Self::State,
+        operation: &Self::Operation,
+        returned: Option<&Self::Return>,
+    ) -> Result<Self::State, Reason>;
+
+    /// What the operation can do to any state, given its answer.
+    fn effect(&self, _operation: &Self::Operation, _returned: Option<&Self::Return>) -> Effect {
+        Effect::Update
+    }
+
+    /// The only state in which the operation can happen with this answer, if there is just one.
+    fn only_state(
+        &self,
+        _operation: &Self::Operation,
+        _returned: Option<&Self::Return>,
+    ) -> Option<Self::State> {
+        None
+    }
+
+    /// The independent object that an operation concerns: each key has a state of its own. The
+    /// default takes the history's keys for such objects.
+    fn key(&self, operation: &history::Operation) -> Option<Value> {
+        operation.key.clone()
+    }
+
+    /// Reads an operation of a history.
+    ///
+    /// # Errors
+    /// Where the operation is none of this specification.
+    fn decode(&self, operation: &history::Operation) -> Result<Decoded<Self>, DecodeError>;
+
+    /// What is wrong with `culprit`, in the specification's own terms, if they say more than that no
+    /// order explains it. `calls` are the operations on its key that began before it ended, in the
+    /// order of their invocations.
+    fn diagnose(&self, _calls: &[Call<'_, Self>], _culprit: usize) -> Option<Diagnosis> {
+        None
+    }
+}
+
+/// Why an operation cannot happen in a state, in words.
+pub type Reason = Cow<'static, str>;
+
+/// What an operation can do to a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It changes no state, whatever the state.
+    ReadOnly,
+    /// It can happen in every state, and neither its answer nor the state after it depends on the
+    /// state before it.
+    Overwrite,
+    /// Anything.
+    Update,
+}
+
+/// What an operation of a history means to a specification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded<S: Spec + ?Sized> {
+    /// It happened and returned.
+    Returned(S::Operation, S::Return),
+    /// It may have happened, at any time after its invocation.
+    Uncertain(S::Operation),
+    /// It did not happen, or says nothing.
+    Absent,
+}
+
+/// An operation as a specification and as the history see it.
+pub struct Call<'a, S: Spec + ?Sized> {
+    pub decoded: Decoded<S>,
+    pub recorded: &'a history::Operation,
+    /// Whether times are worth telling.
+    pub has_times: bool,
+}
+
+/// A specification's own words for an anomaly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// See [`crate::verdict::Anomaly::class`].
+    pub class: &'static str,
+    /// See [`crate::verdict::Anomaly::sentence`].
+    pub sentence: String,
+    /// The ids of the operations that the sentence speaks of.
+    pub operations: Vec<usize>,
+}
+
+/// An operation that a specification does not know.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "operation {id} (process {process}, event {event}): expected {expected}, but found {found}"
+)]
+pub struct DecodeError {
+    pub id: usize,
+    pub process: u64,
+    pub event: usize,
+    pub expected: String,
+    pub found: String,
+}
+
+impl DecodeError {
+    /// The error that names where in the history it is.
+    pub fn new(operation: &history::Operation, expected: &str, found: String) -> Self {
+        Self {
+            id: operation.id,
+            process: operation.process,
+            event: operation.invoked,
+            expected: expected.to_owned(),
+            found,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! A register with compare-and-set: `read`, `write` and `cas`.
+
+use super::cell::{self, CellOperation, CellReturn, FailedCas};
+use super::cell_diagnosis;
+use crate::history::{self, Value};
+use crate::spec::{Call, DecodeError, Decoded, Diagnosis, Effect, Reason, Spec};
+
+/// One value that is read, overwritten, and swapped if it is the expected one (`cas` of
+/// `[expected new]`). With a key on its operations: one such value per key.
+#[derive(Clone, Debug, Default)]
+pub struct CasRegister {
+    /// The value before the first write.
+    pub initial: Value,
+    pub failed_cas: FailedCas,
+}
+
+impl Spec for CasRegister {
+    type State = Value;
+    type Operation = CellOperation;
+    type Return = CellReturn;
+
+    fn initial(&self) -> Value {
+        self.initial.clone()
+    }
+
+    fn step(
+        &self,
+        state: &Value,
+        operation: &CellOperation,
+        returned: Option<&CellReturn>,
+    ) -> Result<Value, Reason> {
+        cell::step(state, operation, returned)
+    }
+
+    fn effect(&self, operation: &CellOperation, returned: Option<&CellReturn>) -> Effect {
+        cell::effect(operation, returned)
+    }
+
+    fn only_state(
+        &self,
+        operation: &CellOperation,
+        returned: Option<&CellReturn>,
+    ) -> Option<Value> {
+        cell::only_state(operation, returned)
+    }
+
+    fn decode(&self, operation: &history::Operation) -> Result<Decoded<Self>, DecodeError> {
+        let expected = "`read`, `write` or `cas` of a register";
+        let cell_operation = cell::named(operation, "read", "write").unwrap_or_else(|| {
+            Err(DecodeError::new(
+                operation,
+                expected,
+                format!("`{}`", operation.f),
+            ))
+        })?;
+        Ok(cell::decoded(cell_operation, operation, self.failed_cas))
+    }
+
+    fn diagnose(&self, calls: &[Call<'_, Self>], culprit: usize) -> Option<Diagnosis> {
+        cell_diagnosis::diagnose(calls, culprit, &self.initial())
+    }
+}

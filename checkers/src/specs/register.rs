@@ -1,0 +1,64 @@
+//! A register: `read` and `write`.
+
+use super::cell::{self, CellOperation, CellReturn, FailedCas};
+use super::cell_diagnosis;
+use crate::history::{self, Value};
+use crate::spec::{Call, DecodeError, Decoded, Diagnosis, Effect, Reason, Spec};
+
+/// One value that is read and overwritten. With a key on its operations: one such value per key.
+#[derive(Clone, Debug, Default)]
+pub struct Register {
+    /// The value before the first write.
+    pub initial: Value,
+}
+
+impl Spec for Register {
+    type State = Value;
+    type Operation = CellOperation;
+    type Return = CellReturn;
+
+    fn initial(&self) -> Value {
+        self.initial.clone()
+    }
+
+    fn step(
+        &self,
+        state: &Value,
+        operation: &CellOperation,
+        returned: Option<&CellReturn>,
+    ) -> Result<Value, Reason> {
+        cell::step(state, operation, returned)
+    }
+
+    fn effect(&self, operation: &CellOperation, returned: Option<&CellReturn>) -> Effect {
+        cell::effect(operation, returned)
+    }
+
+    fn only_state(
+        &self,
+        operation: &CellOperation,
+        returned: Option<&CellReturn>,
+    ) -> Option<Value> {
+        cell::only_state(operation, returned)
+    }
+
+    fn decode(&self, operation: &history::Operation) -> Result<Decoded<Self>, DecodeError> {
+        match cell::named(operation, "read", "write") {
+            Some(Ok(CellOperation::CompareAndSet { .. })) | Some(Err(_)) | None => {
+                let expected = "`read` or `write` of a register";
+                Err(DecodeError::new(
+                    operation,
+                    expected,
+                    format!("`{}`", operation.f),
+                ))
+            }
+            Some(Ok(cell_operation)) => {
+                Ok(cell::decoded(cell_operation, operation, FailedCas::Dropped))
+            }
+        }
+    }
+
+    fn diagnose(&self, calls: &[Call<'_, Self>], culprit: usize) -> Option<Diagnosis> {
+        cell_diagnosis::diagnose(calls, culprit, &self.initial())
+    }
+}
