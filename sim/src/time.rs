@@ -1,8 +1,14 @@
 //! Clocks and timers.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll};
 pub use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::engine::{Id, world};
 
 /// A point of the monotonic clock, as nanoseconds since the world began.
 #[derive(
@@ -11,6 +17,16 @@ use serde::{Deserialize, Serialize};
 pub struct Instant(u64);
 
 impl Instant {
+    /// Now, by the monotonic clock of the running task's node.
+    pub fn now() -> Self {
+        Self(world::try_with(|world| world.now_ns()).unwrap_or_else(real_now_ns))
+    }
+
+    /// The time that has passed since this point.
+    pub fn elapsed(self) -> Duration {
+        Self::now() - self
+    }
+
     /// The point this many nanoseconds after the world began.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
@@ -30,8 +46,7 @@ impl Instant {
 impl std::ops::Add<Duration> for Instant {
     type Output = Self;
     fn add(self, duration: Duration) -> Self {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(nanos))
+        Self(self.0.saturating_add(nanos_of(duration)))
     }
 }
 
@@ -39,5 +54,127 @@ impl std::ops::Sub for Instant {
     type Output = Duration;
     fn sub(self, earlier: Self) -> Duration {
         self.duration_since(earlier)
+    }
+}
+
+fn nanos_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Nanoseconds since this process first asked, by the real clock.
+fn real_now_ns() -> u64 {
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    nanos_of(START.get_or_init(std::time::Instant::now).elapsed())
+}
+
+/// Waits for a duration.
+pub fn sleep(duration: Duration) -> Sleep {
+    match world::try_with(|world| world.now_ns()) {
+        Some(now_ns) => Sleep::until_ns(now_ns.saturating_add(nanos_of(duration))),
+        None => Sleep(SleepIn::Tokio(Box::pin(tokio::time::sleep(duration)))),
+    }
+}
+
+/// Waits until a point of the monotonic clock.
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    match world::is_running() {
+        true => Sleep::until_ns(deadline.0),
+        false => sleep(deadline - Instant::now()),
+    }
+}
+
+/// The future of [`sleep`].
+pub struct Sleep(SleepIn);
+
+enum SleepIn {
+    Engine { deadline_ns: u64, slot: Option<Id> },
+    Tokio(Pin<Box<tokio::time::Sleep>>),
+}
+
+impl Sleep {
+    pub(crate) fn until_ns(deadline_ns: u64) -> Self {
+        Self(SleepIn::Engine {
+            deadline_ns,
+            slot: None,
+        })
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            SleepIn::Engine { deadline_ns, slot } => {
+                world::with(|world| world.poll_timer(*deadline_ns, slot, context))
+            }
+            SleepIn::Tokio(sleep) => sleep.as_mut().poll(context),
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let SleepIn::Engine { slot, .. } = &mut self.0
+            && slot.is_some()
+        {
+            world::try_with(|world| world.cancel_timer(slot));
+        }
+    }
+}
+
+/// Waits for a future, but no longer than a duration.
+///
+/// # Errors
+/// [`Elapsed`] if the time is over first; the future is dropped.
+pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = std::pin::pin!(future);
+    let mut sleep = std::pin::pin!(sleep(duration));
+    std::future::poll_fn(|context| {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Ok(output));
+        }
+        sleep.as_mut().poll(context).map(|()| Err(Elapsed(())))
+    })
+    .await
+}
+
+/// A [`timeout`] ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the time for it ran out")]
+pub struct Elapsed(());
+
+impl From<Elapsed> for std::io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::new(std::io::ErrorKind::TimedOut, elapsed)
+    }
+}
+
+/// Ticks at once, and then every `period`.
+///
+/// # Panics
+/// If the period is zero.
+pub fn interval(period: Duration) -> Interval {
+    assert!(!period.is_zero(), "an interval needs a period");
+    Interval {
+        next: Instant::now(),
+        period,
+    }
+}
+
+/// The ticks of [`interval`]. A tick that was missed follows at once.
+#[derive(Debug)]
+pub struct Interval {
+    next: Instant,
+    period: Duration,
+}
+
+impl Interval {
+    /// Waits for the next tick; answers when it was due.
+    pub async fn tick(&mut self) -> Instant {
+        sleep_until(self.next).await;
+        let due = self.next;
+        self.next = due + self.period;
+        due
     }
 }

@@ -1,8 +1,56 @@
 //! The engine: our own deterministic world.
+//!
+//! A [`run`] gets a thread of its own, a [`Config`] and a *harness*: a future that adds nodes, starts
+//! programs on them, does them harm and looks at what comes of it. The run ends with the harness.
+//! Everything in between is a function of the configuration and the programs' code.
+//!
+//! In reading order: `world` (the tables and the loop's step), `tasks` and `waker` (who computes),
+//! `events` and `timers` (when), `nodes` (where), `network`, `datagrams` and `streams` (what they
+//! say to each other), `disk` (what they keep), `slots` (ids).
 
+mod datagrams;
 pub mod disk;
+mod events;
+mod files;
+mod network;
+mod nodes;
+mod slots;
+mod streams;
+mod tasks;
+mod timers;
+mod waker;
+pub(crate) mod world;
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::files::DiskTiming;
+pub(crate) use self::files::{Effort, OpenedFile};
+pub use self::network::{
+    FaultTag, LinkEffect, NetworkConfig, add_link_effect, fault_observed, new_fault_tag,
+    remove_link_effects,
+};
+pub use self::nodes::{EndReport, add_node};
+pub(crate) use self::slots::Id;
+pub(crate) use self::tasks::LocalFuture;
+use self::world::World;
+
+/// The number of the harness's own node, which no fault touches.
+const HARNESS: u32 = 0;
+
+/// A simulated machine. Number 0 is the harness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub(crate) u32);
+
+impl NodeId {
+    /// The node that the harness itself runs on.
+    pub const HARNESS: Self = Self(HARNESS);
+}
 
 /// The order of ready tasks, and of events of one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,4 +61,272 @@ pub enum Schedule {
     /// By a keyed priority of (identity, its how-many-th wake-up).
     #[default]
     Random,
+}
+
+/// All that decides a run, besides the code.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Keys every choice.
+    pub seed: u64,
+    pub schedule: Schedule,
+    pub network: NetworkConfig,
+    pub disk_profile: disk::CrashProfile,
+    pub disk_timing: DiskTiming,
+    /// Virtual time ends here: a run that is not over by then fails.
+    pub end_ns: u64,
+    /// Whether to keep what nodes log.
+    pub detail: bool,
+    /// The planted bug that is switched on.
+    pub mutant: Option<String>,
+}
+
+impl Config {
+    /// A calm world with this seed, which lasts a virtual day at the most.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            schedule: Schedule::default(),
+            network: NetworkConfig::default(),
+            disk_profile: disk::CrashProfile::default(),
+            disk_timing: DiskTiming::default(),
+            end_ns: 86_400_000_000_000,
+            detail: false,
+            mutant: None,
+        }
+    }
+}
+
+/// What a run counts by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub events: u64,
+    pub polls: u64,
+    pub packets_delivered: u64,
+    pub packets_lost: u64,
+    pub retransmissions: u64,
+    pub connections: u64,
+    pub file_syncs: u64,
+    pub bytes_written: u64,
+}
+
+/// A line that a node logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    pub time_ns: u64,
+    pub node: NodeId,
+    pub text: String,
+}
+
+/// A panic of a node's program, which ended its process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodePanic {
+    pub time_ns: u64,
+    pub node: NodeId,
+    pub message: String,
+}
+
+/// What a run leaves behind.
+#[derive(Clone, Debug)]
+pub struct Outcome<T> {
+    /// What the harness returned.
+    pub output: T,
+    /// A hash over every decision: equal for equal runs.
+    pub digest: u64,
+    pub virtual_ns: u64,
+    pub counters: Counters,
+    pub panics: Vec<NodePanic>,
+    /// Empty unless the configuration asked for detail.
+    pub log: Vec<LogLine>,
+}
+
+/// Why a run did not come to its end.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RunError {
+    #[error(
+        "nothing can happen any more at {virtual_ns} ns of virtual time: the harness waits for \
+         something that no task, timer or packet will bring"
+    )]
+    Deadlock { virtual_ns: u64 },
+    #[error("the run's virtual time ended at {end_ns} ns, before the harness did")]
+    OutOfTime { end_ns: u64 },
+    #[error("the thread for the run could not be started: {0}")]
+    Thread(String),
+}
+
+/// What programs [`emit`](crate::emit) goes to.
+pub type Observer = Box<dyn FnMut(Emitted<'_>)>;
+
+/// Something that a program said about itself.
+pub struct Emitted<'a> {
+    pub time_ns: u64,
+    pub node: NodeId,
+    pub incarnation: u32,
+    /// The event, of a type that the program and the observer share.
+    pub event: &'a dyn Any,
+}
+
+thread_local! {
+    static OBSERVER: RefCell<Option<Observer>> = const { RefCell::new(None) };
+}
+
+/// Lets an observer hear what programs emit from now on, for the rest of the run.
+pub fn observe(observer: Observer) {
+    OBSERVER.set(Some(observer));
+}
+
+pub(crate) fn emit(event: &dyn Any) {
+    let (time_ns, node, incarnation) = world::with(|world| {
+        let node = world.current_node();
+        (
+            world.now_ns,
+            NodeId(node),
+            world.nodes[node as usize].incarnation,
+        )
+    });
+    OBSERVER.with_borrow_mut(|observer| {
+        if let Some(observer) = observer {
+            observer(Emitted {
+                time_ns,
+                node,
+                incarnation,
+                event,
+            });
+        }
+    });
+}
+
+/// Virtual nanoseconds since the run began: true time, for the harness and for checkers.
+pub fn now_ns() -> u64 {
+    world::with(|world| world.now_ns)
+}
+
+/// Mixes a word into the run's digest: what a harness saw is part of what must not differ.
+pub fn note(word: u64) {
+    world::with(|world| world.note(word));
+}
+
+/// Runs a harness in a world of its own, on a thread of its own.
+///
+/// The thread is new so that no key of a hash map, no random generator and no other thread-local of
+/// an earlier run reaches this one.
+///
+/// # Errors
+/// If the harness can never end, or does not before the virtual time does.
+///
+/// # Panics
+/// With the harness, if that panics.
+pub fn run<T, H, F>(config: Config, harness: H) -> Result<Outcome<T>, RunError>
+where
+    T: Send,
+    H: FnOnce() -> F + Send,
+    F: Future<Output = T> + 'static,
+    T: 'static,
+{
+    let thread = std::thread::Builder::new()
+        .name("simulation".to_owned())
+        .stack_size(16 << 20);
+    std::thread::scope(|scope| {
+        let handle = thread
+            .spawn_scoped(scope, move || run_here(config, harness))
+            .map_err(|error| RunError::Thread(error.to_string()))?;
+        handle.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+fn run_here<T, H, F>(config: Config, harness: H) -> Result<Outcome<T>, RunError>
+where
+    H: FnOnce() -> F,
+    F: Future<Output = T> + 'static,
+    T: 'static,
+{
+    let end_ns = config.end_ns;
+    crate::mutant::activate(config.mutant.as_deref());
+    crate::interpose::begin(config.seed);
+    world::install(World::new(config));
+    let output = Rc::new(RefCell::new(None));
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        start_harness(harness, Rc::clone(&output));
+        drive(&|| output.borrow().is_some(), end_ns)
+    }));
+    let world = tear_down();
+    crate::interpose::end();
+    crate::mutant::activate(None);
+    result.unwrap_or_else(|panic| resume_unwind(panic))?;
+    let output = output
+        .take()
+        .expect("the loop ends without error only when the harness has");
+    Ok(Outcome {
+        output,
+        digest: world.digest.bits(),
+        virtual_ns: world.now_ns,
+        counters: world.counters,
+        panics: world.panics,
+        log: world.log.unwrap_or_default(),
+    })
+}
+
+fn start_harness<T, H, F>(harness: H, output: Rc<RefCell<Option<T>>>)
+where
+    H: FnOnce() -> F,
+    F: Future<Output = T> + 'static,
+    T: 'static,
+{
+    let node = add_node("harness");
+    assert_eq!(node, NodeId::HARNESS, "the harness is the first node");
+    world::with(|world| world.nodes[HARNESS as usize].up = true);
+    let future = harness();
+    let future: LocalFuture = Box::pin(async move {
+        let value = future.await;
+        *output.borrow_mut() = Some(value);
+    });
+    world::with(|world| {
+        let identity = world.root_identity(HARNESS);
+        world.add_task(HARNESS, identity, future);
+    });
+}
+
+fn drive(is_over: &dyn Fn() -> bool, end_ns: u64) -> Result<(), RunError> {
+    loop {
+        tasks::run_ready(is_over);
+        if is_over() {
+            return Ok(());
+        }
+        if !world::with(World::step) {
+            return Err(world::with(|world| match world.events.is_empty() {
+                true => RunError::Deadlock {
+                    virtual_ns: world.now_ns,
+                },
+                false => RunError::OutOfTime { end_ns },
+            }));
+        }
+        tasks::wake_foreign();
+    }
+}
+
+/// Drops all that programs hold while there still is a world for their destructors to see.
+fn tear_down() -> Box<World> {
+    let futures = world::with(|world| {
+        world.nodes.iter_mut().for_each(|node| node.up = false);
+        world.remove_tasks(None)
+    });
+    drop(futures);
+    OBSERVER.set(None);
+    world::uninstall().expect("a run has a world until here")
+}
+
+pub(crate) fn is_logging() -> bool {
+    world::try_with(|world| world.log.is_some()).unwrap_or(false)
+}
+
+pub(crate) fn log(text: String) {
+    world::try_with(|world| {
+        let line = LogLine {
+            time_ns: world.now_ns,
+            node: NodeId(world.current_node()),
+            text,
+        };
+        if let Some(log) = &mut world.log {
+            log.push(line);
+        }
+    });
 }

@@ -293,7 +293,7 @@ impl Contents {
             report.bytes_lost += left.iter().zip(&seen).filter(|(a, b)| a != b).count() as u64;
             self.put_sector(sector, &left, space);
         }
-        self.cut_pages(survivor.size, space);
+        self.drop_pages_behind(survivor.size, space);
         report.files_resized += u64::from(survivor.size != seen_size);
         self.size = survivor.size;
         self.sync();
@@ -361,12 +361,10 @@ impl Contents {
         target[within..within + length].copy_from_slice(bytes);
     }
 
-    fn cut_pages(&mut self, size: u64, space: &mut Space) {
+    /// Bytes behind `size` in its own page lie in dirty sectors, or a shrink had made them zeros.
+    fn drop_pages_behind(&mut self, size: u64, space: &mut Space) {
         let behind = self.pages.split_off(&size.div_ceil(PAGE_BYTES));
         space.give_pages(behind.len());
-        if let Some(page) = self.pages.get_mut(&(size / PAGE_BYTES)) {
-            page[(size % PAGE_BYTES) as usize..].fill(0);
-        }
     }
 }
 

@@ -1,0 +1,248 @@
+//! Nodes: simulated machines that start, die, lose power and stand still.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+
+use super::disk::Disk;
+use super::events::Event;
+use super::slots::Id;
+use super::tasks::LocalFuture;
+use super::world::{self, World};
+use super::{HARNESS, NodeId};
+use crate::keyed::Key;
+
+type Program = Rc<dyn Fn() -> LocalFuture>;
+
+pub(super) struct Node {
+    pub(super) name: String,
+    /// Whether its process runs.
+    pub(super) up: bool,
+    pub(super) paused: bool,
+    /// How many times it has been started.
+    pub(super) incarnation: u32,
+    program: Option<Program>,
+    root: Option<Id>,
+    /// Tasks that became ready while it stood still.
+    pub(super) parked: Vec<Id>,
+    /// Events that reached it while it stood still.
+    pub(super) held: Vec<Event>,
+    pub(super) ports: Vec<super::network::Port>,
+    pub(super) next_ephemeral_port: u16,
+    pub(super) disk: Disk,
+    /// How many files its process has opened: part of the key of what their operations take.
+    pub(super) files_opened: u64,
+}
+
+impl Node {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            up: false,
+            paused: false,
+            incarnation: 0,
+            program: None,
+            root: None,
+            parked: Vec::new(),
+            held: Vec::new(),
+            ports: Vec::new(),
+            next_ephemeral_port: 0,
+            disk: Disk::default(),
+            files_opened: 0,
+        }
+    }
+}
+
+/// What an end did to a node that was up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EndReport {
+    /// Connections whose other ends saw it, or will.
+    pub connections: u64,
+    /// Sectors and directory entries that were written, not synced, and lost.
+    pub lost: u64,
+}
+
+/// Adds a machine. It is not up yet.
+pub fn add_node(name: &str) -> NodeId {
+    world::with(|world| {
+        let index = u32::try_from(world.nodes.len()).expect("fewer than 2^32 nodes");
+        world.nodes.push(Node::new(name.to_owned()));
+        world.network.links.add_node(world.nodes.len());
+        NodeId(index)
+    })
+}
+
+impl NodeId {
+    /// Starts `program` on this machine; [`Self::restart`] starts it again.
+    ///
+    /// # Panics
+    /// If the node is up.
+    pub fn start<F: Future<Output = ()> + 'static>(self, program: impl Fn() -> F + 'static) {
+        let program: Program = Rc::new(move || Box::pin(program()));
+        world::with(|world| world.nodes[self.0 as usize].program = Some(program));
+        self.restart();
+    }
+
+    /// Starts this machine's program again, with what its disk has kept.
+    ///
+    /// # Panics
+    /// If the node is up, or has never been started.
+    pub fn restart(self) {
+        let program = world::with(|world| {
+            let node = &mut world.nodes[self.0 as usize];
+            assert!(!node.up, "node {} is up already", node.name);
+            node.program
+                .clone()
+                .expect("a node is started before it is restarted")
+        });
+        world::with(|world| world.boot(self.0));
+        let future = program();
+        world::with(|world| {
+            let identity = world.root_identity(self.0);
+            let root = world.add_task(self.0, identity, future);
+            world.nodes[self.0 as usize].root = Some(root);
+        });
+    }
+
+    /// Ends the process at once, as SIGKILL does: peers see its connections end, the page cache
+    /// survives. Nothing happens to a node that is down.
+    pub fn kill(self) -> EndReport {
+        kill(self.0)
+    }
+
+    /// Cuts the machine from power: peers hear nothing more, and of what was written and not synced
+    /// the disk keeps a keyed part.
+    pub fn power_loss(self) -> EndReport {
+        end(self.0, |world, node| world.cut_power(node))
+    }
+
+    /// Makes the machine stand still: it computes nothing, and takes no packets in.
+    pub fn pause(self) {
+        world::with(|world| world.nodes[self.0 as usize].paused = true);
+    }
+
+    /// Lets a machine that stood still go on; answers how many events and wake-ups it had missed.
+    pub fn resume(self) -> u64 {
+        world::with(|world| world.resume_node(self.0))
+    }
+
+    /// Whether its process runs (perhaps paused).
+    pub fn is_up(self) -> bool {
+        world::with(|world| world.nodes[self.0 as usize].up)
+    }
+
+    /// Whether it stands still.
+    pub fn is_paused(self) -> bool {
+        world::with(|world| world.nodes[self.0 as usize].paused)
+    }
+
+    /// The machine's address.
+    pub fn ip(self) -> IpAddr {
+        IpAddr::V4(ip_of(self.0))
+    }
+
+    /// The machine's name.
+    pub fn name(self) -> String {
+        world::with(|world| world.nodes[self.0 as usize].name.clone())
+    }
+
+    /// How many times it has been started.
+    pub fn incarnation(self) -> u32 {
+        world::with(|world| world.nodes[self.0 as usize].incarnation)
+    }
+}
+
+/// `10.x.y.z`, with the node's number in the last three bytes.
+pub(super) fn ip_of(node: u32) -> Ipv4Addr {
+    let [_, x, y, z] = node.to_be_bytes();
+    Ipv4Addr::new(10, x, y, z)
+}
+
+/// Ends a node's process as SIGKILL does.
+pub(super) fn kill(node: u32) -> EndReport {
+    end(node, |world, node| {
+        let connections = world.close_sockets_of(node);
+        world.nodes[node as usize].disk.kill();
+        EndReport {
+            connections,
+            lost: 0,
+        }
+    })
+}
+
+/// Ends a node's process if its first task has: returning from `main` ends a process.
+pub(super) fn end_if_root(node: u32, task: Id) {
+    if node != HARNESS && world::with(|world| world.nodes[node as usize].root == Some(task)) {
+        kill(node);
+    }
+}
+
+fn end(node: u32, how: impl FnOnce(&mut World, u32) -> EndReport) -> EndReport {
+    let (report, futures) = world::with(|world| {
+        if !world.nodes[node as usize].up {
+            return (EndReport::default(), Vec::new());
+        }
+        let incarnation = world.nodes[node as usize].incarnation;
+        world.note(
+            Key::root(u64::from(node))
+                .with(u64::from(incarnation))
+                .bits(),
+        );
+        let report = how(world, node);
+        let slot = &mut world.nodes[node as usize];
+        slot.up = false;
+        slot.paused = false;
+        slot.root = None;
+        slot.parked.clear();
+        slot.ports.clear();
+        // A packet that waited for a machine that now is dead finds it dead.
+        let held = std::mem::take(&mut slot.held);
+        let futures = world.remove_tasks(Some(node));
+        held.into_iter().for_each(|event| world.happen(event));
+        (report, futures)
+    });
+    // A killed process runs no destructors. Rust's futures must be dropped all the same; by now all
+    // that they could reach is closed, and a spawn on a node that is down is refused.
+    drop(futures);
+    super::tasks::wake_foreign();
+    report
+}
+
+impl World {
+    fn boot(&mut self, node: u32) {
+        let slot = &mut self.nodes[node as usize];
+        slot.up = true;
+        slot.incarnation += 1;
+        slot.next_ephemeral_port = super::network::FIRST_EPHEMERAL_PORT;
+        slot.files_opened = 0;
+    }
+
+    fn cut_power(&mut self, node: u32) -> EndReport {
+        let connections = self.silence_sockets_of(node);
+        let incarnation = self.nodes[node as usize].incarnation;
+        let key = self
+            .key
+            .label("power-loss")
+            .with(u64::from(node))
+            .with(u64::from(incarnation));
+        let profile = self.config.disk_profile;
+        let lost = self.nodes[node as usize].disk.power_loss(key, &profile);
+        EndReport {
+            connections,
+            lost: lost.sectors_lost + lost.sectors_torn + lost.entries_lost,
+        }
+    }
+
+    fn resume_node(&mut self, node: u32) -> u64 {
+        let slot = &mut self.nodes[node as usize];
+        slot.paused = false;
+        let (held, parked) = (
+            std::mem::take(&mut slot.held),
+            std::mem::take(&mut slot.parked),
+        );
+        let missed = (held.len() + parked.len()) as u64;
+        held.into_iter().for_each(|event| self.happen(event));
+        parked.into_iter().for_each(|id| self.tasks.enqueue(id));
+        missed
+    }
+}

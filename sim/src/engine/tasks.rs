@@ -1,0 +1,313 @@
+//! Tasks: futures with an identity that no accident of timing changes.
+//!
+//! A task's identity is its node, the node's incarnation and its path of spawns: the parent's
+//! identity and its ordinal among the parent's children. What it does, and when it is scheduled,
+//! is keyed by that, so it stays the same when something elsewhere goes away.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::nodes::Node;
+use super::slots::{Id, Slots};
+use super::world::{self, World};
+use super::{HARNESS, NodePanic, Schedule, waker};
+use crate::keyed::Key;
+
+pub(crate) type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
+
+/// All tasks of a run, and which of them are ready.
+pub(super) struct Tasks {
+    slots: Slots<Task>,
+    ready: Ready,
+    current: Option<Id>,
+    pub(super) current_node: u32,
+}
+
+struct Task {
+    /// Absent while it is polled.
+    future: Option<LocalFuture>,
+    node: u32,
+    identity: Key,
+    state: State,
+    /// How many tasks it has spawned.
+    children: u64,
+    /// How many timers it has started.
+    timers: u64,
+    /// How many random numbers it has drawn.
+    draws: u64,
+    wake_ups: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    /// In the queue of ready tasks, or parked on its paused node.
+    Ready,
+}
+
+enum Ready {
+    Fifo(VecDeque<Id>),
+    /// By a keyed priority of the task's identity and its how-many-th wake-up this is.
+    Random(BinaryHeap<Reverse<(u64, Id)>>),
+}
+
+/// What is needed to poll a task.
+struct Turn {
+    id: Id,
+    node: u32,
+    future: LocalFuture,
+}
+
+impl Tasks {
+    pub(super) fn new(schedule: Schedule) -> Self {
+        let ready = match schedule {
+            Schedule::Fifo => Ready::Fifo(VecDeque::new()),
+            Schedule::Random => Ready::Random(BinaryHeap::new()),
+        };
+        Self {
+            slots: Slots::default(),
+            ready,
+            current: None,
+            current_node: HARNESS,
+        }
+    }
+
+    /// Adds a task that is ready; the running task is its parent.
+    fn insert(&mut self, node: u32, identity: Key, future: LocalFuture) -> Id {
+        self.slots.insert(Task {
+            future: Some(future),
+            node,
+            identity,
+            state: State::Idle,
+            children: 0,
+            timers: 0,
+            draws: 0,
+            wake_ups: 0,
+        })
+    }
+
+    /// Makes a task ready; answers the node to park it on if that stands still.
+    #[inline]
+    pub(super) fn make_ready(&mut self, id: Id, nodes: &[Node]) -> Option<u32> {
+        let task = self.slots.get_mut(id)?;
+        if task.state == State::Ready {
+            return None;
+        }
+        task.state = State::Ready;
+        if nodes[task.node as usize].paused {
+            return Some(task.node);
+        }
+        self.enqueue(id);
+        None
+    }
+
+    /// Puts a task that is marked ready into the queue.
+    #[inline]
+    pub(super) fn enqueue(&mut self, id: Id) {
+        let Some(task) = self.slots.get_mut(id) else {
+            return;
+        };
+        task.wake_ups += 1;
+        match &mut self.ready {
+            Ready::Fifo(queue) => queue.push_back(id),
+            Ready::Random(heap) => {
+                heap.push(Reverse((task.identity.with(task.wake_ups).bits(), id)));
+            }
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<Id> {
+        match &mut self.ready {
+            Ready::Fifo(queue) => queue.pop_front(),
+            Ready::Random(heap) => heap.pop().map(|Reverse((_, id))| id),
+        }
+    }
+
+    /// The key of the running task's next timer.
+    #[inline]
+    pub(super) fn next_timer_identity(&mut self, root: Key) -> Key {
+        match self.current.and_then(|id| self.slots.get_mut(id)) {
+            Some(task) => {
+                task.timers += 1;
+                task.identity.with(task.timers)
+            }
+            None => root,
+        }
+    }
+
+    fn next_draw(&mut self) -> Option<Key> {
+        let task = self.current.and_then(|id| self.slots.get_mut(id))?;
+        task.draws += 1;
+        Some(task.identity.label("draw").with(task.draws))
+    }
+}
+
+impl World {
+    /// Starts a task on the running task's node; gives the future back if that node is not up.
+    pub(crate) fn spawn(&mut self, future: LocalFuture) -> Result<Id, LocalFuture> {
+        let node = self.tasks.current_node;
+        if !self.nodes[node as usize].up {
+            return Err(future);
+        }
+        let parent = self
+            .tasks
+            .current
+            .and_then(|id| self.tasks.slots.get_mut(id));
+        let identity = match parent {
+            Some(parent) => {
+                parent.children += 1;
+                parent.identity.label("child").with(parent.children)
+            }
+            None => self.root_identity(node),
+        };
+        Ok(self.add_task(node, identity, future))
+    }
+
+    pub(super) fn add_task(&mut self, node: u32, identity: Key, future: LocalFuture) -> Id {
+        let id = self.tasks.insert(node, identity, future);
+        self.make_ready(id);
+        id
+    }
+
+    /// The identity of a node's first task.
+    pub(super) fn root_identity(&self, node: u32) -> Key {
+        let incarnation = self.nodes[node as usize].incarnation;
+        self.key
+            .label("task")
+            .with(u64::from(node))
+            .with(u64::from(incarnation))
+    }
+
+    /// Takes a task out of the world. Its future is to be dropped when nobody holds the world.
+    pub(crate) fn remove_task(&mut self, id: Id) -> Option<LocalFuture> {
+        self.tasks.slots.remove(id).and_then(|task| task.future)
+    }
+
+    /// The key of the running task's next random number.
+    pub(crate) fn next_draw(&mut self) -> Option<Key> {
+        self.tasks.next_draw()
+    }
+
+    /// Takes all tasks of a node, or of all nodes, out of the world.
+    pub(super) fn remove_tasks(&mut self, of_node: Option<u32>) -> Vec<LocalFuture> {
+        let wanted = |task: &Task| of_node.is_none_or(|node| task.node == node);
+        let ids = self.tasks.slots.ids_where(wanted);
+        ids.into_iter()
+            .filter_map(|id| self.remove_task(id))
+            .collect()
+    }
+
+    fn take_turn(&mut self) -> Option<Turn> {
+        loop {
+            let id = self.tasks.next()?;
+            let Some(task) = self.tasks.slots.get_mut(id) else {
+                continue;
+            };
+            if self.nodes[task.node as usize].paused {
+                let node = task.node;
+                self.nodes[node as usize].parked.push(id);
+                continue;
+            }
+            let Some(future) = task.future.take() else {
+                continue;
+            };
+            task.state = State::Idle;
+            let (node, identity) = (task.node, task.identity);
+            self.tasks.current = Some(id);
+            self.tasks.current_node = node;
+            self.counters.polls += 1;
+            self.note(identity.bits() ^ self.now_ns);
+            return Some(Turn { id, node, future });
+        }
+    }
+
+    /// Puts a task back after its turn; gives the future to drop if the task is gone.
+    fn end_turn(&mut self, id: Id, future: LocalFuture) -> Option<LocalFuture> {
+        self.tasks.current = None;
+        self.tasks.current_node = HARNESS;
+        match self.tasks.slots.get_mut(id) {
+            Some(task) => {
+                task.future = Some(future);
+                None
+            }
+            None => Some(future),
+        }
+    }
+}
+
+/// Polls ready tasks until none is left, or `is_over` says so.
+pub(super) fn run_ready(is_over: &dyn Fn() -> bool) {
+    while !is_over() {
+        let Some(turn) = world::with(World::take_turn) else {
+            return;
+        };
+        poll(turn);
+        wake_foreign();
+    }
+}
+
+/// Wakes what could not be woken while the world was held.
+pub(super) fn wake_foreign() {
+    let wakes = world::with(|world| {
+        if world.foreign_wakes.is_empty() {
+            Vec::new()
+        } else {
+            std::mem::take(&mut world.foreign_wakes)
+        }
+    });
+    for waker in wakes {
+        waker.wake();
+    }
+}
+
+fn poll(turn: Turn) {
+    let Turn {
+        id,
+        node,
+        mut future,
+    } = turn;
+    let waker = waker::of_task(id);
+    let mut context = Context::from_waker(&waker);
+    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context))) {
+        Ok(Poll::Pending) => drop(world::with(|world| world.end_turn(id, future))),
+        Ok(Poll::Ready(())) => {
+            // The future is dropped as the running task: what it holds may spawn or send.
+            drop(future);
+            world::with(|world| {
+                world.tasks.slots.remove(id);
+                world.tasks.current = None;
+                world.tasks.current_node = HARNESS;
+            });
+            super::nodes::end_if_root(node, id);
+        }
+        Err(panic) => {
+            drop(future);
+            let message = panic_message(panic.as_ref());
+            world::with(|world| {
+                world.tasks.slots.remove(id);
+                world.tasks.current = None;
+                world.tasks.current_node = HARNESS;
+                world.panics.push(NodePanic {
+                    time_ns: world.now_ns,
+                    node: super::NodeId(node),
+                    message,
+                });
+            });
+            if node == HARNESS {
+                std::panic::resume_unwind(panic);
+            }
+            super::nodes::kill(node);
+        }
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}

@@ -1,0 +1,43 @@
+//! Wakers that are a number.
+//!
+//! A task's waker is its id, packed into the data pointer: cloning and dropping it cost nothing,
+//! and waking looks the id up in this thread's world. No memory is shared, so a waker that outlives
+//! its task, its run or its thread is harmless: it names nothing.
+
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use super::slots::Id;
+use super::world;
+
+const _: () = assert!(
+    usize::BITS == 64,
+    "a task's id is packed into a pointer of 64 bits"
+);
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, ignore);
+
+/// The waker of a task.
+#[inline]
+pub(super) fn of_task(id: Id) -> Waker {
+    let data = std::ptr::without_provenance(id.to_word() as usize);
+    // SAFETY: the data pointer is never dereferenced: every function of the vtable takes it as a
+    // number. They are thread-safe: `wake` touches only the calling thread's own world.
+    unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
+}
+
+/// The task that this waker wakes, if it is one of ours.
+#[inline]
+pub(super) fn task_of(waker: &Waker) -> Option<Id> {
+    std::ptr::eq(waker.vtable(), &VTABLE).then(|| Id::from_word(waker.data().addr() as u64))
+}
+
+fn clone(data: *const ()) -> RawWaker {
+    RawWaker::new(data, &VTABLE)
+}
+
+fn wake(data: *const ()) {
+    let id = Id::from_word(data.addr() as u64);
+    world::try_with(|world| world.make_ready(id));
+}
+
+fn ignore(_: *const ()) {}

@@ -1,0 +1,203 @@
+//! The world of one run: tables of tasks, nodes and sockets, the queue of events, and the clock.
+//!
+//! Everything that a handle names lives here, in one value that belongs to the run's thread.
+//! Nothing in here calls into a program: wakers of programs are woken, and their futures polled and
+//! dropped, only when no one holds the world.
+
+use std::cell::{Cell, RefCell};
+use std::task::Waker;
+
+use super::events::{Event, EventQueue};
+use super::network::Network;
+use super::nodes::Node;
+use super::slots::{Id, Slots};
+use super::tasks::Tasks;
+use super::timers::Timer;
+use super::{Config, waker};
+use crate::keyed::Key;
+
+thread_local! {
+    static WORLD: RefCell<Option<Box<World>>> = const { RefCell::new(None) };
+    /// Whether this thread is in a run: cheaper to ask than to borrow the world.
+    static IN_RUN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// All there is in a run.
+pub(crate) struct World {
+    pub(super) now_ns: u64,
+    /// The seed's key: every choice descends from it.
+    pub(super) key: Key,
+    /// The running hash over every decision.
+    pub(super) digest: Key,
+    pub(super) config: Config,
+    pub(super) events: EventQueue,
+    pub(super) event_count: u64,
+    pub(super) tasks: Tasks,
+    pub(super) timers: Slots<Timer>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) network: Network,
+    /// Wakers of combinators, to be woken when nobody holds the world.
+    pub(super) foreign_wakes: Vec<Waker>,
+    /// Panics of programs, as (node, message).
+    pub(super) panics: Vec<super::NodePanic>,
+    pub(super) counters: super::Counters,
+    pub(super) log: Option<Vec<super::LogLine>>,
+}
+
+/// Whether this thread is in a run of the engine.
+#[inline]
+pub(crate) fn is_running() -> bool {
+    IN_RUN.get()
+}
+
+/// Looks at this thread's world.
+///
+/// # Panics
+/// If there is none: the caller holds a handle of a run outside of it.
+#[inline]
+pub(crate) fn with<R>(look: impl FnOnce(&mut World) -> R) -> R {
+    WORLD.with_borrow_mut(|world| {
+        let world = world.as_mut().expect(
+            "a handle of the simulated world was used outside of its run, where it names nothing",
+        );
+        look(world)
+    })
+}
+
+/// Looks at this thread's world, if there is one.
+#[inline]
+pub(crate) fn try_with<R>(look: impl FnOnce(&mut World) -> R) -> Option<R> {
+    if !IN_RUN.get() {
+        return None;
+    }
+    WORLD.with_borrow_mut(|world| world.as_mut().map(|world| look(world)))
+}
+
+/// As [`try_with`], and `None` too while the world itself is at work.
+pub(crate) fn try_with_idle<R>(look: impl FnOnce(&mut World) -> R) -> Option<R> {
+    WORLD.with(|cell| {
+        let mut world = cell.try_borrow_mut().ok()?;
+        world.as_mut().map(|world| look(world))
+    })
+}
+
+/// Makes a world this thread's.
+pub(super) fn install(world: World) {
+    WORLD.with_borrow_mut(|slot| {
+        assert!(
+            slot.is_none(),
+            "a run inside a run: give the inner one a thread of its own"
+        );
+        *slot = Some(Box::new(world));
+    });
+    IN_RUN.set(true);
+}
+
+/// Takes this thread's world away.
+pub(super) fn uninstall() -> Option<Box<World>> {
+    IN_RUN.set(false);
+    WORLD.with_borrow_mut(Option::take)
+}
+
+impl World {
+    pub(super) fn new(config: Config) -> Self {
+        let key = Key::root(config.seed);
+        Self {
+            now_ns: 0,
+            key,
+            digest: Key::root(0),
+            events: EventQueue::default(),
+            event_count: 0,
+            tasks: Tasks::new(config.schedule),
+            timers: Slots::default(),
+            nodes: Vec::new(),
+            network: Network::new(key, &config.network),
+            foreign_wakes: Vec::new(),
+            panics: Vec::new(),
+            counters: super::Counters::default(),
+            log: config.detail.then(Vec::new),
+            config,
+        }
+    }
+
+    /// Mixes a decision into the digest.
+    #[inline]
+    pub(super) fn note(&mut self, word: u64) {
+        self.digest = self.digest.with(word);
+    }
+
+    /// Puts an event into the queue. `identity` is what it is about: it breaks ties by a keyed
+    /// choice, so that events of one instant come in an order that the seed decides.
+    #[inline]
+    pub(super) fn schedule(&mut self, time_ns: u64, identity: Key, event: Event) {
+        self.event_count += 1;
+        let tie = match self.config.schedule {
+            super::Schedule::Fifo => self.event_count,
+            super::Schedule::Random => identity.bits(),
+        };
+        self.events.push(time_ns.max(self.now_ns), tie, event);
+    }
+
+    /// Wakes, or notes to wake once nobody holds the world.
+    #[inline]
+    pub(super) fn wake(&mut self, waker: Waker) {
+        match waker::task_of(&waker) {
+            Some(task) => self.make_ready(task),
+            None => self.foreign_wakes.push(waker),
+        }
+    }
+
+    /// Lets the next event happen. `false` if none is left before the end.
+    pub(super) fn step(&mut self) -> bool {
+        let Some((time_ns, event)) = self.events.pop_until(self.config.end_ns) else {
+            return false;
+        };
+        debug_assert!(time_ns >= self.now_ns, "time runs forwards");
+        if time_ns != self.now_ns {
+            self.now_ns = time_ns;
+            crate::interpose::set_now(time_ns);
+        }
+        self.counters.events += 1;
+        self.happen(event);
+        true
+    }
+
+    /// Lets an event happen now.
+    pub(super) fn happen(&mut self, event: Event) {
+        match event {
+            Event::Timer(id) => self.timer_fires(id),
+            Event::Datagram(index) => self.datagram_arrives(index),
+            Event::Segment(id) => self.segment_arrives(id),
+            Event::Syn(id) => self.syn_arrives(id),
+            Event::SynAck(id) => self.syn_ack_arrives(id),
+            Event::Reset(id) => self.reset_arrives(id),
+            Event::Window(id) => self.window_opens(id),
+        }
+    }
+
+    /// Holds an event back where its node stands still; it happens when the node goes on.
+    pub(super) fn hold_if_paused(&mut self, node: u32, event: Event) -> bool {
+        let node = &mut self.nodes[node as usize];
+        if node.paused {
+            node.held.push(event);
+        }
+        node.paused
+    }
+
+    /// The node of the running task; the harness if none runs.
+    #[inline]
+    pub(crate) fn current_node(&self) -> u32 {
+        self.tasks.current_node
+    }
+
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    #[inline]
+    pub(super) fn make_ready(&mut self, id: Id) {
+        if let Some(parked_on) = self.tasks.make_ready(id, &self.nodes) {
+            self.nodes[parked_on as usize].parked.push(id);
+        }
+    }
+}

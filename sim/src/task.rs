@@ -1,0 +1,161 @@
+//! Tasks.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::engine::{Id, world};
+
+/// Starts a task on this node. It goes on if the handle is dropped.
+///
+/// In the engine, a panic of a task ends its node's process, as `panic = "abort"` does: what a
+/// half-dead server does next is nobody's intention.
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    if !world::is_running() {
+        return JoinHandle(Handle::Tokio(tokio::spawn(future)));
+    }
+    let end = Arc::new(End::default());
+    let guard = EndGuard(Arc::clone(&end));
+    let task = Box::pin(async move {
+        let output = future.await;
+        guard.0.finish(Ok(output));
+    });
+    // A task of a node that is down never runs: it is cancelled as it is dropped.
+    let id = world::with(|world| world.spawn(task)).map_err(drop).ok();
+    JoinHandle(Handle::Engine { id, end })
+}
+
+/// Lets other tasks that are ready go first.
+pub async fn yield_now() {
+    let mut has_yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A task's end, to be waited for.
+pub struct JoinHandle<T>(Handle<T>);
+
+enum Handle<T> {
+    Engine { id: Option<Id>, end: Arc<End<T>> },
+    Tokio(tokio::task::JoinHandle<T>),
+}
+
+struct End<T>(Mutex<EndState<T>>);
+
+enum EndState<T> {
+    Running(Option<Waker>),
+    Ended(Result<T, JoinError>),
+    Taken,
+}
+
+impl<T> Default for End<T> {
+    fn default() -> Self {
+        Self(Mutex::new(EndState::Running(None)))
+    }
+}
+
+impl<T> End<T> {
+    fn finish(&self, result: Result<T, JoinError>) {
+        let waker = {
+            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let EndState::Running(waker) = &mut *state else {
+                return;
+            };
+            let waker = waker.take();
+            *state = EndState::Ended(result);
+            waker
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<Result<T, JoinError>> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, EndState::Taken) {
+            EndState::Running(_) => {
+                *state = EndState::Running(Some(context.waker().clone()));
+                Poll::Pending
+            }
+            EndState::Ended(result) => Poll::Ready(result),
+            EndState::Taken => panic!("a join handle was polled after it had answered"),
+        }
+    }
+}
+
+/// Tells the handle that the task is gone, however it went.
+struct EndGuard<T>(Arc<End<T>>);
+
+impl<T> Drop for EndGuard<T> {
+    fn drop(&mut self) {
+        self.0.finish(Err(JoinError {
+            is_panic: std::thread::panicking(),
+        }));
+    }
+}
+
+/// Why a task has no output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the task {}", if *is_panic { "panicked" } else { "was cancelled" })]
+pub struct JoinError {
+    is_panic: bool,
+}
+
+impl JoinError {
+    /// Whether the task panicked; else it was aborted, or its node ended.
+    pub fn is_panic(self) -> bool {
+        self.is_panic
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// Ends the task at its next await, or before it starts.
+    pub fn abort(&self) {
+        match &self.0 {
+            Handle::Engine { id, .. } => {
+                let future =
+                    id.and_then(|id| world::try_with(|world| world.remove_task(id)).flatten());
+                drop(future);
+            }
+            Handle::Tokio(handle) => handle.abort(),
+        }
+    }
+
+    /// Whether the task has ended.
+    pub fn is_finished(&self) -> bool {
+        match &self.0 {
+            Handle::Engine { end, .. } => !matches!(
+                *end.0.lock().unwrap_or_else(PoisonError::into_inner),
+                EndState::Running(_)
+            ),
+            Handle::Tokio(handle) => handle.is_finished(),
+        }
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Handle::Engine { end, .. } => end.poll(context),
+            Handle::Tokio(handle) => {
+                let joined = Pin::new(handle).poll(context);
+                joined.map_err(|error| JoinError {
+                    is_panic: error.is_panic(),
+                })
+            }
+        }
+    }
+}
