@@ -19,7 +19,7 @@ mod timeline;
 mod trail;
 
 use crate::history::{History, Operation, Value};
-use crate::spec::{DecodeError, Decoded, Spec};
+use crate::spec::{DecodeError, Decoded, DecodedBy, Spec};
 use crate::verdict::Verdict;
 use judge::{Judgement, judge};
 use limits::Meter;
@@ -86,14 +86,14 @@ fn objects<S: Spec>(
 ) -> Result<BTreeMap<Option<Value>, Vec<Entry<S>>>, DecodeError> {
     let mut objects: BTreeMap<Option<Value>, Vec<Entry<S>>> = BTreeMap::new();
     for recorded in history.operations() {
-        if let Some(entry) = entry(spec.decode(recorded)?, recorded) {
+        if let Some(entry) = entry::<S>(spec.decode(recorded)?, recorded) {
             objects.entry(spec.key(recorded)).or_default().push(entry);
         }
     }
     Ok(objects)
 }
 
-fn entry<S: Spec>(decoded: Decoded<S>, recorded: &Operation) -> Option<Entry<S>> {
+fn entry<S: Spec>(decoded: DecodedBy<S>, recorded: &Operation) -> Option<Entry<S>> {
     let (operation, returned) = match decoded {
         Decoded::Returned(operation, returned) => (operation, Some(returned)),
         Decoded::Uncertain(operation) => (operation, None),

@@ -55,7 +55,7 @@ pub trait Spec {
     ///
     /// # Errors
     /// Where the operation is none of this specification.
-    fn decode(&self, operation: &history::Operation) -> Result<Decoded<Self>, DecodeError>;
+    fn decode(&self, operation: &history::Operation) -> Result<DecodedBy<Self>, DecodeError>;
 
     /// What is wrong with `culprit`, in the specification's own terms, if they say more than that no
     /// order explains it. `calls` are the operations on its key that began before it ended, in the
@@ -82,18 +82,21 @@ pub enum Effect {
 
 /// What an operation of a history means to a specification.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decoded<S: Spec + ?Sized> {
+pub enum Decoded<Operation, Return> {
     /// It happened and returned.
-    Returned(S::Operation, S::Return),
+    Returned(Operation, Return),
     /// It may have happened, at any time after its invocation.
-    Uncertain(S::Operation),
+    Uncertain(Operation),
     /// It did not happen, or says nothing.
     Absent,
 }
 
+/// What an operation of a history means to the specification `S`.
+pub type DecodedBy<S> = Decoded<<S as Spec>::Operation, <S as Spec>::Return>;
+
 /// An operation as a specification and as the history see it.
 pub struct Call<'a, S: Spec + ?Sized> {
-    pub decoded: Decoded<S>,
+    pub decoded: Decoded<S::Operation, S::Return>,
     pub recorded: &'a history::Operation,
     /// Whether times are worth telling.
     pub has_times: bool,

@@ -367,7 +367,7 @@
   const drawOperation = (g, operation, { x0, x1, y, height }) => {
     const strong = witness.has(operation.id);
     const related = witness.size === 0 || strong || witnessKeys.size === 0 || witnessKeys.has(operation.key);
-    g.globalAlpha = related ? 1 : 0.38;
+    g.globalAlpha = related ? 1 : 0.5;
     if (operation.outcome === "info") {
       drawTail(g, operation, { x0, x1, y, height }, strong);
     } else if (operation.outcome === "fail") {
@@ -380,13 +380,37 @@
       g.fillRect(x0, y, 1.5, height);
     }
     if (strong) outline(g, { x0, x1, y, height }, colours.bad, 2);
-    if (height >= 12 && x1 - x0 > 24) {
-      text(g, 11, strong ? "600" : "400");
-      g.fillStyle = strong && operation.outcome === "ok" ? colours.panel : colours.ink;
+    if (strong && height >= 12) {
+      witnessLabel(g, operation, { x0, x1, y, height });
+    } else if (height >= 12 && x1 - x0 > 24) {
+      text(g, 11);
+      g.fillStyle = colours.ink;
       if (operation.outcome === "fail") plate(g, operation.label, x0, x1, y, height);
       labelIn(g, operation.label, x0, x1, y + height / 2 + 0.5);
     }
     g.globalAlpha = 1;
+  };
+
+  /** The witness is read even where its bars are short: the label then stands behind the bar, on
+      ground of its own. */
+  const witnessLabel = (g, operation, { x0, x1, y, height }) => {
+    text(g, 11, "600");
+    const width = g.measureText(operation.label).width;
+    const middle = y + height / 2 + 0.5;
+    const fits = width + 8 <= Math.min(x1, GUTTER + layout.plot) - Math.max(x0, GUTTER);
+    if (fits || x1 - x0 > 240) {
+      g.fillStyle = operation.outcome === "ok" ? colours.panel : colours.ink;
+      if (operation.outcome === "fail") plate(g, operation.label, x0, x1, y, height);
+      labelIn(g, operation.label, x0, x1, middle);
+      return;
+    }
+    const shown = shortened(g, operation.label, 240);
+    g.fillStyle = colours.panel;
+    g.globalAlpha = 0.85;
+    g.fillRect(x1 + 3, y, Math.min(width, 240) + 6, height);
+    g.globalAlpha = 1;
+    g.fillStyle = colours.bad;
+    g.fillText(shown, x1 + 6, middle);
   };
 
   /** Ground under a label that stands on hatching. */
@@ -403,9 +427,11 @@
       effect at any later time. Of the witness, a dashed line goes on to the end of the run. */
   const drawTail = (g, operation, { x0, x1, y, height }, strong) => {
     const fade = g.createLinearGradient(x1, 0, x1 + 90, 0);
-    fade.addColorStop(0, strong ? colours.info : colours["info-soft"]);
-    fade.addColorStop(1, "transparent");
-    g.fillStyle = strong ? colours.info : colours["info-soft"];
+    const colour = strong ? colours.info : colours["info-soft"];
+    fade.addColorStop(0, colour);
+    // The colour's own transparent: plain `transparent` is black, and fades through grey.
+    fade.addColorStop(1, `${colour}00`);
+    g.fillStyle = colour;
     g.fillRect(x0, y, x1 - x0, height);
     g.fillStyle = fade;
     g.fillRect(x1, y, 90, height);

@@ -110,6 +110,7 @@ fn row(
 fn planned(episode: &Episode, scene: &Scene<'_>) -> String {
     let start = match &episode.start {
         Start::At { ns } => format!("at {}", display::instant(*ns)),
+        Start::Leader { nth, delay_ns: 0 } => format!("at leader change {nth}"),
         Start::Leader { nth, delay_ns } => {
             format!("{} after leader change {nth}", display::duration(*delay_ns))
         }

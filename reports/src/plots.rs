@@ -299,7 +299,7 @@ where
         .label_style(("sans-serif", 12, &INK))
         .x_labels(10)
         .y_labels(5)
-        .x_label_formatter(&|seconds| display::duration((seconds * 1e9).max(0.0) as u64))
+        .x_label_formatter(&|seconds| display::duration((seconds * 1e9).round() as u64))
         .y_label_formatter(&|value| y_label(*value))
         .draw()?;
     draw(&mut chart)?;

@@ -118,8 +118,8 @@ fn toolbar(scene: &Scene<'_>) -> String {
     let buttons = [
         ("witness", "Witness", "w", scene.anomaly.is_some()),
         ("all", "Whole run", "a", true),
-        ("zoom-in", "+", "+", true),
-        ("zoom-out", "−", "-", true),
+        ("zoom-in", "Zoom in", "+", true),
+        ("zoom-out", "Zoom out", "-", true),
         ("next-fault", "Next fault", "f", !scene.faults.is_empty()),
         ("help", "Keys", "?", true),
     ];
@@ -361,7 +361,11 @@ fn first_window(scene: &Scene<'_>) -> [u64; 2] {
     let (Some(first), Some(last)) = (times.clone().min(), times.max()) else {
         return [0, scene.end_ns];
     };
-    let room = ((last - first) / 6).max(scene.end_ns / 200).max(1);
+    let room = match last - first {
+        0 => scene.end_ns / 200,
+        length => length / 4,
+    }
+    .max(1);
     [
         first.saturating_sub(room),
         last.saturating_add(room).min(scene.end_ns.max(1)),

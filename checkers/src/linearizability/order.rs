@@ -52,7 +52,7 @@ fn verify_each_once<S: Spec>(
         let known = spec
             .decode(recorded)
             .ok()
-            .and_then(|decoded| entry(decoded, recorded));
+            .and_then(|decoded| entry::<S>(decoded, recorded));
         match known {
             None if is_placed => return Err(NotAnOrder::DidNotHappen(recorded.id)),
             Some(entry) if entry.completed.is_some() && !is_placed => {
@@ -87,7 +87,7 @@ fn replay<S: Spec>(spec: &S, operations: &[Operation], order: &[usize]) -> Resul
     let mut states: BTreeMap<Option<Value>, S::State> = BTreeMap::new();
     for recorded in order.iter().map(|&id| &operations[id]) {
         let decoded = spec.decode(recorded).ok();
-        let entry = decoded.and_then(|decoded| entry(decoded, recorded));
+        let entry = decoded.and_then(|decoded| entry::<S>(decoded, recorded));
         let entry = entry.ok_or(NotAnOrder::DidNotHappen(recorded.id))?;
         let state = states
             .entry(spec.key(recorded))

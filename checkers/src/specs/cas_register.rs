@@ -3,7 +3,7 @@
 use super::cell::{self, CellOperation, CellReturn, FailedCas};
 use super::cell_diagnosis;
 use crate::history::{self, Value};
-use crate::spec::{Call, DecodeError, Decoded, Diagnosis, Effect, Reason, Spec};
+use crate::spec::{Call, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
 
 /// One value that is read, overwritten, and swapped if it is the expected one (`cas` of
 /// `[expected new]`). With a key on its operations: one such value per key.
@@ -44,7 +44,7 @@ impl Spec for CasRegister {
         cell::only_state(operation, returned)
     }
 
-    fn decode(&self, operation: &history::Operation) -> Result<Decoded<Self>, DecodeError> {
+    fn decode(&self, operation: &history::Operation) -> Result<DecodedBy<Self>, DecodeError> {
         let expected = "`read`, `write` or `cas` of a register";
         let cell_operation = cell::named(operation, "read", "write").unwrap_or_else(|| {
             Err(DecodeError::new(

@@ -1,7 +1,7 @@
 //! One value that is read, overwritten, or compared and set: what registers and maps come down to.
 
 use crate::history::{self, Outcome, Value};
-use crate::spec::{DecodeError, Decoded, Effect, Reason, Spec};
+use crate::spec::{DecodeError, Decoded, Effect, Reason};
 
 /// What is done to a cell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -115,14 +115,11 @@ fn compare_and_set(operation: &history::Operation) -> Result<CellOperation, Deco
 }
 
 /// How the operation ended, as far as a cell is concerned.
-pub(super) fn decoded<S>(
+pub(super) fn decoded(
     cell_operation: CellOperation,
     recorded: &history::Operation,
     failed_cas: FailedCas,
-) -> Decoded<S>
-where
-    S: Spec<Operation = CellOperation, Return = CellReturn>,
-{
+) -> Decoded<CellOperation, CellReturn> {
     let is_cas = matches!(cell_operation, CellOperation::CompareAndSet { .. });
     match recorded.outcome {
         Outcome::Info => Decoded::Uncertain(cell_operation),

@@ -3,7 +3,7 @@
 use super::cell::{self, CellOperation, CellReturn, FailedCas};
 use super::cell_diagnosis;
 use crate::history::{self, Value};
-use crate::spec::{Call, DecodeError, Decoded, Diagnosis, Effect, Reason, Spec};
+use crate::spec::{Call, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
 
 /// A map in which an absent key reads as `nil`: a `delete` is a `put` of `nil`, and a `cas` of
 /// `[nil new]` creates. Keys are independent, so each is judged alone.
@@ -44,7 +44,7 @@ impl Spec for KvMap {
         cell::only_state(operation, returned)
     }
 
-    fn decode(&self, operation: &history::Operation) -> Result<Decoded<Self>, DecodeError> {
+    fn decode(&self, operation: &history::Operation) -> Result<DecodedBy<Self>, DecodeError> {
         let expected = "`get`, `put`, `cas` or `delete` of a key";
         if operation.key.is_none() {
             return Err(DecodeError::new(

@@ -3,7 +3,7 @@
 use super::cell::{self, CellOperation, CellReturn, FailedCas};
 use super::cell_diagnosis;
 use crate::history::{self, Value};
-use crate::spec::{Call, DecodeError, Decoded, Diagnosis, Effect, Reason, Spec};
+use crate::spec::{Call, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
 
 /// One value that is read and overwritten. With a key on its operations: one such value per key.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +42,7 @@ impl Spec for Register {
         cell::only_state(operation, returned)
     }
 
-    fn decode(&self, operation: &history::Operation) -> Result<Decoded<Self>, DecodeError> {
+    fn decode(&self, operation: &history::Operation) -> Result<DecodedBy<Self>, DecodeError> {
         match cell::named(operation, "read", "write") {
             Some(Ok(CellOperation::CompareAndSet { .. })) | Some(Err(_)) | None => {
                 let expected = "`read` or `write` of a register";

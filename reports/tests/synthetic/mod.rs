@@ -162,11 +162,8 @@ fn push_witness(drafts: &mut Vec<Draft>, free_ns: &mut [u64], writes: usize) {
             witness: true,
         });
         free_ns[client] = end_ns;
-        now_ns += if is_read || index + 1 == writes {
-            14 * MS
-        } else {
-            7 * MS
-        };
+        // The last two writes and the read come one after the other; earlier writes overlap.
+        now_ns += if index + 2 >= writes { 14 * MS } else { 7 * MS };
     }
 }
 

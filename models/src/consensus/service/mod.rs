@@ -199,3 +199,208 @@ impl Service {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use squall_sim::mutant;
+
+    use super::*;
+
+    fn put(session: SessionId, sequence: u64, value: &str) -> Command {
+        execute(
+            session,
+            sequence,
+            0,
+            Operation::Put {
+                key: "k".into(),
+                value: value.into(),
+            },
+        )
+    }
+
+    fn swap(session: SessionId, sequence: u64, expected: &str, new: &str) -> Command {
+        let operation = Operation::CompareAndSwap {
+            key: "k".into(),
+            expected: Some(expected.into()),
+            new: Some(new.into()),
+        };
+        execute(session, sequence, 0, operation)
+    }
+
+    fn execute(
+        session: SessionId,
+        sequence: u64,
+        lowest_unacknowledged: u64,
+        operation: Operation,
+    ) -> Command {
+        Command::Execute(Execute {
+            session,
+            sequence,
+            lowest_unacknowledged,
+            operation,
+        })
+    }
+
+    /// A service with two sessions of two answers, of which one is open.
+    fn with_session() -> (Service, SessionId) {
+        let limits = Limits {
+            sessions: 2,
+            answers_per_session: 2,
+        };
+        let mut service = Service::new(limits);
+        let opened = service.apply(Index(1), &Command::OpenSession);
+        assert_eq!(opened, Response::SessionOpened(SessionId(1)));
+        (service, SessionId(1))
+    }
+
+    #[test]
+    fn operations_do_what_they_say() {
+        let (mut service, session) = with_session();
+        let key = || "k".to_owned();
+        let cas = |expected: Option<&str>, new: Option<&str>| Operation::CompareAndSwap {
+            key: key(),
+            expected: expected.map(str::to_owned),
+            new: new.map(str::to_owned),
+        };
+        let put = Operation::Put {
+            key: key(),
+            value: "b".into(),
+        };
+        let found = |value: &str| Answer::NotSwapped {
+            found: Some(value.into()),
+        };
+        let table = [
+            (Operation::Get { key: key() }, Answer::Value(None), None),
+            (
+                cas(Some("x"), None),
+                Answer::NotSwapped { found: None },
+                None,
+            ),
+            (cas(None, Some("a")), Answer::Swapped, Some("a")),
+            (cas(None, Some("c")), found("a"), Some("a")),
+            (put, Answer::Put, Some("b")),
+            (
+                Operation::Get { key: key() },
+                Answer::Value(Some("b".into())),
+                Some("b"),
+            ),
+            (cas(Some("b"), None), Answer::Swapped, None),
+            (
+                Operation::Delete { key: key() },
+                Answer::Deleted { existed: false },
+                None,
+            ),
+        ];
+        for ((operation, answer, after), number) in table.into_iter().zip(2..) {
+            let command = execute(session, number, number, operation);
+            let response = service.apply(Index(number), &command);
+            assert_eq!(response, Response::Answer(answer), "{command:?}");
+            assert_eq!(service.read("k"), after, "{command:?}");
+        }
+    }
+
+    #[test]
+    fn a_retry_gets_the_first_answer_and_changes_nothing() {
+        let (mut service, session) = with_session();
+        service.apply(Index(2), &put(session, 1, "a"));
+        let first = service.apply(Index(3), &swap(session, 2, "a", "b"));
+        assert_eq!(first, Response::Answer(Answer::Swapped));
+        assert_eq!(service.apply(Index(4), &swap(session, 2, "a", "b")), first);
+        service.apply(Index(5), &put(session, 1, "a"));
+        assert_eq!(service.read("k"), Some("b"));
+    }
+
+    #[test]
+    fn an_acknowledged_operation_is_never_carried_out_again() {
+        let (mut service, session) = with_session();
+        let get = || Operation::Get { key: "k".into() };
+        service.apply(Index(2), &put(session, 1, "a"));
+        service.apply(Index(3), &execute(session, 2, 2, get()));
+        let response = service.apply(Index(4), &put(session, 1, "old"));
+        assert_eq!(response, Response::AlreadyAcknowledged);
+        assert_eq!(service.read("k"), Some("a"));
+        // A client that acknowledges an operation as it sends it contradicts itself.
+        let response = service.apply(Index(5), &execute(session, 3, 9, get()));
+        assert_eq!(response, Response::Answer(Answer::Value(Some("a".into()))));
+    }
+
+    #[test]
+    fn a_session_remembers_so_many_answers_and_no_more() {
+        let (mut service, session) = with_session();
+        service.apply(Index(2), &put(session, 1, "a"));
+        service.apply(Index(3), &put(session, 2, "b"));
+        let response = service.apply(Index(4), &put(session, 3, "c"));
+        assert_eq!(response, Response::TooManyUnacknowledged);
+        assert_eq!(service.read("k"), Some("b"));
+        let retry = service.apply(Index(5), &put(session, 1, "a"));
+        assert_eq!(retry, Response::Answer(Answer::Put));
+        let get = Operation::Get { key: "k".into() };
+        let response = service.apply(Index(6), &execute(session, 3, 3, get));
+        assert_eq!(response, Response::Answer(Answer::Value(Some("b".into()))));
+    }
+
+    #[test]
+    fn the_session_used_least_lately_expires_by_name() {
+        let (mut service, first) = with_session();
+        service.apply(Index(2), &Command::OpenSession);
+        service.apply(Index(3), &put(first, 1, "a"));
+        service.apply(Index(4), &Command::OpenSession);
+        let expired = service.apply(Index(5), &put(SessionId(2), 1, "lost"));
+        assert_eq!(expired, Response::SessionExpired);
+        assert_eq!(
+            service.apply(Index(6), &put(first, 1, "x")),
+            Response::Answer(Answer::Put)
+        );
+        let unknown = service.apply(Index(7), &put(SessionId(99), 1, "lost"));
+        assert_eq!(unknown, Response::SessionExpired);
+        assert_eq!(service.read("k"), Some("a"));
+    }
+
+    #[test]
+    fn a_snapshot_holds_the_answers_too() {
+        let after_restore = || {
+            let (mut service, session) = with_session();
+            service.apply(Index(2), &put(session, 1, "a"));
+            service.apply(Index(3), &put(SessionId(9), 1, "lost"));
+            let bytes = service.snapshot();
+            let mut restored = Service::restore(service.limits, &bytes).expect("just made");
+            assert_eq!(restored.applied(), Index(3));
+            service.apply(Index(4), &Command::OpenSession);
+            restored.apply(Index(4), &Command::OpenSession);
+            service.apply(Index(5), &swap(SessionId(4), 1, "a", "b"));
+            restored.apply(Index(5), &swap(SessionId(4), 1, "a", "b"));
+            restored.apply(Index(6), &put(session, 1, "a"));
+            service.apply(Index(6), &put(session, 1, "a"));
+            (restored == service, restored.read("k").map(str::to_owned))
+        };
+        assert_eq!(after_restore(), (true, Some("b".into())));
+        mutant::activate(Some("service.session-forgotten"));
+        let forgotten = after_restore();
+        mutant::activate(None);
+        assert_eq!(
+            forgotten,
+            (false, Some("a".into())),
+            "the retry was carried out again"
+        );
+    }
+
+    #[test]
+    fn what_is_no_snapshot_is_named() {
+        let (service, _) = with_session();
+        let bytes = service.snapshot();
+        let restore = |bytes: &[u8]| Service::restore(service.limits, bytes).map(|_| ());
+        assert_eq!(restore(&[]), Err(SnapshotError::Empty));
+        assert_eq!(restore(&[9]), Err(SnapshotError::Format { found: 9 }));
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert_eq!(
+            restore(&longer),
+            Err(SnapshotError::TrailingBytes { count: 1 })
+        );
+        for length in 1..bytes.len() {
+            assert!(matches!(
+                restore(&bytes[..length]),
+                Err(SnapshotError::Malformed(_))
+            ));
+        }
+    }
+}

@@ -8,8 +8,7 @@
 //! - when a directory goes away, the last operation on each name within, or what was moved out of
 //!   it would be lost by a survivor;
 //! - for a rename, the operations that gave their names to the directories above its target, or
-//!   what is moved into a new directory would be lost with it;
-//! - when a directory moves, the move of a directory before it, or two moves that survive could
+//!   what is moved into a new directory would be lost with it, and two moves of directories could
 //!   make a circle with no way in.
 //!
 //! A rename is one operation on two names. Nothing that was synced, and that no program removed, can
@@ -41,7 +40,6 @@ pub(super) struct Operation {
 pub(super) struct Journal {
     operations: BTreeMap<u64, Operation>,
     next: u64,
-    last_directory_move: Option<u64>,
     /// Where journaling file systems wrote their journal at the last sync of anything.
     flushed: u64,
 }
@@ -72,8 +70,7 @@ impl Journal {
     pub(super) fn perform(&mut self, tree: &mut Tree, changes: Vec<Change>, above: &[InodeId]) {
         let number = self.next;
         self.next += 1;
-        let moved = moved_directory(tree, &changes);
-        let stands_on = self.foundations(tree, &changes, above, moved.is_some());
+        let stands_on = self.foundations(tree, &changes, above);
         let (identity, ordinal) = self.identity(tree, &changes);
         for change in &changes {
             let directory = tree.directory_mut(change.directory);
@@ -89,9 +86,6 @@ impl Journal {
         if let Some(directory) = named_directory(tree, &changes) {
             tree.directory_mut(directory).named_by = Some(number);
         }
-        if moved.is_some() {
-            self.last_directory_move = Some(number);
-        }
         let operation = Operation {
             changes,
             stands_on,
@@ -101,13 +95,7 @@ impl Journal {
         self.operations.insert(number, operation);
     }
 
-    fn foundations(
-        &self,
-        tree: &Tree,
-        changes: &[Change],
-        above: &[InodeId],
-        is_directory_move: bool,
-    ) -> BTreeSet<u64> {
+    fn foundations(&self, tree: &Tree, changes: &[Change], above: &[InodeId]) -> BTreeSet<u64> {
         let mut numbers = BTreeSet::new();
         for change in changes {
             let directory = tree.directory(change.directory);
@@ -118,9 +106,6 @@ impl Journal {
             }
         }
         numbers.extend(above.iter().filter_map(|&id| tree.directory(id).named_by));
-        if is_directory_move {
-            numbers.extend(self.last_directory_move);
-        }
         numbers.retain(|number| self.operations.contains_key(number));
         numbers
     }
@@ -213,7 +198,6 @@ impl Journal {
                 tree.put_entry(change.directory, &change.name, change.after);
             }
         }
-        self.last_directory_move = None;
         undone.len() as u64
     }
 }
@@ -231,9 +215,4 @@ impl Change {
 fn named_directory(tree: &Tree, changes: &[Change]) -> Option<InodeId> {
     let named = changes.last().and_then(|change| change.after);
     named.filter(|&inode| tree.is_directory(inode))
-}
-
-/// The directory that an operation gives another name.
-fn moved_directory(tree: &Tree, changes: &[Change]) -> Option<InodeId> {
-    named_directory(tree, changes).filter(|_| changes.len() > 1)
 }

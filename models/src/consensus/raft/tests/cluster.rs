@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use squall_sim::time::{Duration, Instant};
 
 use super::super::{
-    Config, Entry, EntryId, Index, Message, NodeId, Raft, ReadOutcome, Ready, Restored, Role,
-    Snapshot, Term,
+    Ballot, Config, Entry, EntryId, Index, Message, NodeId, Raft, ReadOutcome, Ready, Restored,
+    Role, Snapshot, Term,
 };
 use crate::consensus::truth::command_hash;
 
@@ -61,8 +61,13 @@ struct Profile {
     write_us: u64,
     crash_permille: u64,
     restart_us: u64,
-    /// Of a thousand new leaders, so many are stopped within `delay_us` times two.
+    /// Of a thousand new leaders, so many are stopped within a few message delays.
     kill_leader_permille: u64,
+    /// Of those, so many are not heard by anybody before.
+    mute_leader_permille: u64,
+    /// Of a thousand nodes that have just voted, so many are stopped within a message delay.
+    kill_voter_permille: u64,
+    election_timeout_ms: u64,
     cut_permille: u64,
     pause_permille: u64,
     compact_every: u64,
@@ -356,6 +361,18 @@ impl Cluster {
     }
 
     fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
+        if matches!(
+            message,
+            Message::Vote {
+                ballot: Ballot::Real,
+                granted: true,
+                ..
+            }
+        ) && self.rng.happens(self.profile.kill_voter_permille)
+        {
+            let delay = Duration::from_micros(self.rng.below(self.profile.delay_us));
+            self.schedule(delay, Event::Crash(from));
+        }
         let profile = &self.profile;
         let (loss, duplicate, late) = if self.is_calm {
             (0, 0, 0)
@@ -514,6 +531,8 @@ impl Cluster {
 
     fn restart(&mut self, id: NodeId) {
         let mut config = Config::new(id, self.ids(), self.seed);
+        config.election_timeout = Duration::from_millis(self.profile.election_timeout_ms);
+        config.heartbeat_interval = config.election_timeout / 4;
         config.trailing_entries = self.profile.trailing_entries;
         config.max_entries_per_append = 4;
         let now = self.now;
@@ -562,9 +581,23 @@ impl Cluster {
             }
         }
         if self.rng.happens(self.profile.kill_leader_permille) {
-            let delay = Duration::from_micros(self.rng.below(2 * self.profile.delay_us));
-            self.schedule(delay, Event::Crash(id));
+            self.kill_leader(id);
         }
+    }
+
+    /// The scripts of the paper's figure 8: a leader stops before or while its first entries spread.
+    fn kill_leader(&mut self, id: NodeId) {
+        if self.is_calm {
+            return;
+        }
+        let delay = Duration::from_micros(self.rng.below(6 * self.profile.delay_us));
+        if self.rng.happens(self.profile.mute_leader_permille) {
+            let until = self.now + delay + Duration::from_micros(self.profile.delay_us);
+            for to in self.ids() {
+                self.cuts.insert((id, to), until);
+            }
+        }
+        self.schedule(delay, Event::Crash(id));
     }
 
     /// Log matching: an entry's id decides what it says and, step by step, all that stands before it.
@@ -638,19 +671,24 @@ impl Profile {
         let write_us = sometimes(20_000);
         let crash_permille = sometimes(120);
         let kill_leader_permille = sometimes(1_000);
+        let mute_leader_permille = sometimes(1_000);
+        let kill_voter_permille = sometimes(600);
         let cut_permille = sometimes(150);
         let pause_permille = sometimes(60);
         Self {
             node_count: [3, 3, 3, 5, 5, 1][rng.index(6)],
-            delay_us: 1_000 + rng.below(20_000),
+            delay_us: [1_000, 5_000, 20_000][rng.index(3)],
             late_permille,
             late_us: 1_000 + rng.below(400_000),
             loss_permille,
             duplicate_permille,
             write_us,
             crash_permille,
-            restart_us: 1_000 + rng.below(400_000),
+            restart_us: [5_000, 100_000, 400_000][rng.index(3)],
             kill_leader_permille,
+            mute_leader_permille,
+            kill_voter_permille,
+            election_timeout_ms: 40 + rng.below(160),
             cut_permille,
             pause_permille,
             compact_every: 1 + rng.below(60),
