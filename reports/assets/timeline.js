@@ -170,6 +170,7 @@
     g.restore();
     drawNames(g);
     drawMinimap();
+    if (selected && !hovered) pinTip();
     section.dataset.drawn = drawn;
     section.dataset.operations = operations.length;
     document.dispatchEvent(new CustomEvent("squall:window", { detail: [view.start, view.end] }));
@@ -620,16 +621,23 @@
 
   const select = (operation, { move = true } = {}) => {
     selected = operation;
+    hovered = null;
     if (!operation) {
       tip.hidden = true;
       return redraw();
     }
     if (move) bringIntoView(operation.start, operation.end ?? operation.start);
     drawAll();
-    const { x0, x1, y, height } = bar(operation);
-    showTip(operationTip(operation), Math.max(GUTTER, x0) / 2 + Math.min(x1, layout.width) / 2, y + height);
     const facts = operationTip(operation).rows.map(([name, value]) => `${name} ${value}`).join(", ");
     spoken.textContent = `${operation.label}, ${facts}`;
+  };
+
+  /** The selected operation's details stay below it while the window moves. */
+  const pinTip = () => {
+    const { x0, x1, y, height } = bar(selected);
+    const [left, right] = [Math.max(GUTTER, x0), Math.min(x1, GUTTER + layout.plot)];
+    if (left > right) tip.hidden = true;
+    else showTip(operationTip(selected), (left + right) / 2, y + height);
   };
 
   const step = (list, by) => {
@@ -760,7 +768,8 @@
     }
     const content = operation ? operationTip(operation) : tipAt(event.offsetX, event.offsetY);
     if (content) showTip(content, event.offsetX, event.offsetY + 8);
-    else if (!selected) tip.hidden = true;
+    else if (selected) pinTip();
+    else tip.hidden = true;
   });
 
   canvas.addEventListener("pointerup", (event) => {
