@@ -784,6 +784,28 @@ proptest! {
         }
     }
 
+    /// In ext4's ordered mode no file grows over bytes that nobody wrote.
+    #[test]
+    fn ext4_never_shows_bytes_that_nobody_wrote(
+        steps in prop::collection::vec((0..4u8, 1..1500usize), 1..8), seed in any::<u64>(),
+    ) {
+        let mut pair = Pair::new();
+        let flags = OpenFlags { read: true, write: true, create: true, ..OpenFlags::default() };
+        pair.take(&Step::Open { slot: 0, path: "a", flags });
+        for &(kind, count) in &steps {
+            let len = pair.model.seen()["a"].as_ref().map_or(0, Vec::len);
+            pair.take(&match kind {
+                0 => Step::Sync { slot: 0 },
+                1 => Step::SetLen { slot: 0, len: len.saturating_sub(count) },
+                _ => Step::Append { slot: 0, count },
+            });
+        }
+        pair.take(&Step::SyncPath { path: "" });
+        let ext4 = CrashProfile::ext4_ordered();
+        pair.lose_power(Key::root(seed), &ext4);
+        prop_assert!(!read(&mut pair.disk, "a").contains(&0));
+    }
+
     /// Names alone, from a durable tree: what is intricate about them are moves of directories.
     #[test]
     fn the_names_left_are_allowed(
