@@ -363,7 +363,7 @@ mod tests {
             bytes[at] ^= flip;
             // A length that grew makes the decoder wait for more: nothing wrong comes out either way.
             let decoded = decode::<PeerFrame>(&[&bytes]);
-            prop_assert!(matches!(decoded, Err(_)) || decoded == Ok(vec![]), "{:?}", decoded);
+            prop_assert!(decoded.is_err() || decoded == Ok(vec![]), "{:?}", decoded);
         }
 
         #[test]

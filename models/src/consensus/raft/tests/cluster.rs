@@ -770,6 +770,12 @@ impl Rng {
         self.next() % limit.max(1)
     }
 
+    /// A number from `least` to `most`.
+    pub(super) fn number(&mut self, least: u32, most: u32) -> u32 {
+        let span = u64::from(most - least) + 1;
+        least + u32::try_from(self.below(span)).expect("it is below a u32")
+    }
+
     fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).expect("it is below a usize")
     }
