@@ -39,6 +39,9 @@
   let selected = null;
   let hovered = null;
   let box = null;
+  let layout = null;
+  let density = null;
+  let pending = false;
 
   const matches = (operation) => {
     if (witness.has(operation.id)) return true;
@@ -47,6 +50,22 @@
     if (filters.key === "witness" && !witnessKeys.has(operation.key)) return false;
     if (filters.key.startsWith("=") && operation.key !== filters.key.slice(1)) return false;
     return filters.text === "" || operation.searched.includes(filters.text);
+  };
+
+  let shownCount = 0;
+
+  /** Decides once which operations are shown, not in every frame. */
+  const applyFilters = () => {
+    shownCount = 0;
+    density = null;
+    for (const operation of operations) {
+      operation.shown = matches(operation);
+      shownCount += operation.shown ? 1 : 0;
+    }
+    role("count").textContent = shownCount === operations.length
+      ? `${operations.length} operations`
+      : `${shownCount} of ${operations.length} operations`;
+    redraw();
   };
 
   // ---- Times as text ----
@@ -72,10 +91,10 @@
   const AXIS = 26;
   const GAP = 10;
   const FLAGS = 18;
-  let layout = null;
 
   const measure = () => {
     const width = canvas.clientWidth;
+    density = null;
     const laneHeight = Math.max(9, Math.min(26, Math.floor(720 / Math.max(1, data.clients.length))));
     let y = AXIS;
     const lanes = [];
@@ -142,7 +161,6 @@
 
   // ---- Drawing ----
 
-  let pending = false;
   const redraw = () => {
     if (pending) return;
     pending = true;
@@ -331,14 +349,11 @@
   /** Answers how many bars were drawn. */
   const drawOperations = (g) => {
     let drawn = 0;
-    let shown = 0;
     g.textAlign = "left";
     for (const lane of byClient) {
       let covered = { x: -Infinity, outcome: null };
       for (const operation of lane) {
-        if (!matches(operation)) continue;
-        shown += 1;
-        if (operation.start > view.end || tailEnd(operation) < view.start || witness.has(operation.id)) continue;
+        if (!operation.shown || operation.start > view.end || tailEnd(operation) < view.start || witness.has(operation.id)) continue;
         const shape = bar(operation);
         if (shape.x1 < covered.x + 0.7 && operation.outcome === covered.outcome) continue;
         covered = { x: shape.x1, outcome: operation.outcome };
@@ -357,9 +372,6 @@
     for (const operation of [selected, hovered]) {
       if (operation) outline(g, bar(operation), colours.focus, 2);
     }
-    role("count").textContent = shown === operations.length
-      ? `${operations.length} operations`
-      : `${shown} of ${operations.length} operations`;
     return drawn;
   };
 
@@ -549,11 +561,11 @@
   };
 
   /** How many operations started in each strip of three pixels, by outcome. */
-  const drawDensity = (g) => {
+  const measureDensity = () => {
     const strips = Math.max(1, Math.floor(layout.plot / 3));
     const counts = { ok: new Array(strips).fill(0), fail: new Array(strips).fill(0), info: new Array(strips).fill(0) };
     for (const operation of operations) {
-      if (!matches(operation)) continue;
+      if (!operation.shown) continue;
       const strip = Math.min(strips - 1, Math.floor(operation.start / data.end * strips));
       counts[operation.outcome][strip] += 1;
     }
@@ -561,10 +573,15 @@
     for (let strip = 0; strip < strips; strip += 1) {
       most = Math.max(most, counts.ok[strip] + counts.fail[strip] + counts.info[strip]);
     }
-    for (let strip = 0; strip < strips; strip += 1) {
+    return { strips, counts, most };
+  };
+
+  const drawDensity = (g) => {
+    density ??= measureDensity();
+    for (let strip = 0; strip < density.strips; strip += 1) {
       let y = 50;
       for (const outcome of ["ok", "fail", "info"]) {
-        const height = counts[outcome][strip] / most * 34;
+        const height = density.counts[outcome][strip] / density.most * 34;
         g.fillStyle = colours[outcome];
         g.fillRect(GUTTER + strip * 3, y - height, 2.4, height);
         y -= height;
@@ -661,7 +678,7 @@
     const lane = laneAt(y);
     if (lane?.kind !== "client") return null;
     const hit = byClient[lane.index].filter((operation) => {
-      if (!matches(operation)) return false;
+      if (!operation.shown) return false;
       const { x0, x1 } = bar(operation);
       return x >= x0 - 2 && x <= x1 + 2;
     });
@@ -798,6 +815,7 @@
   canvas.addEventListener("dblclick", (event) => zoom(0.4, timeAt(event.offsetX)));
 
   // The page must still scroll under the wheel: the timeline takes it once it has been clicked.
+  let hintTimer = 0;
   canvas.addEventListener("wheel", (event) => {
     if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
       event.preventDefault();
@@ -812,7 +830,6 @@
     event.preventDefault();
     zoom(1.0015 ** Math.max(-400, Math.min(400, event.deltaY)), timeAt(event.offsetX));
   }, { passive: false });
-  let hintTimer = 0;
 
   let mapDrag = null;
   minimap.addEventListener("pointerdown", (event) => {
@@ -856,14 +873,14 @@
 
   for (const name of ["key", "client"]) {
     const list = section.querySelector(`select[data-filter="${name}"]`);
-    list?.addEventListener("change", () => { filters[name] = list.value; redraw(); });
+    list?.addEventListener("change", () => { filters[name] = list.value; applyFilters(); });
   }
   const search = section.querySelector('input[data-filter="text"]');
-  search.addEventListener("input", () => { filters.text = search.value.toLowerCase().trim(); redraw(); });
+  search.addEventListener("input", () => { filters.text = search.value.toLowerCase().trim(); applyFilters(); });
   for (const checkbox of section.querySelectorAll("[data-outcome]")) {
     checkbox.addEventListener("change", () => {
       filters.outcomes[checkbox.checked ? "add" : "delete"](checkbox.dataset.outcome);
-      redraw();
+      applyFilters();
     });
   }
 
@@ -878,8 +895,8 @@
     "-": actions["zoom-out"],
     "j": () => step(witnessInOrder.map((id) => operations[id]), 1),
     "k": () => step(witnessInOrder.map((id) => operations[id]), -1),
-    ".": () => step(operations.filter(matches), 1),
-    ",": () => step(operations.filter(matches), -1),
+    ".": () => step(operations.filter((operation) => operation.shown), 1),
+    ",": () => step(operations.filter((operation) => operation.shown), -1),
     "/": () => search.focus(),
     "?": actions.help,
     "Escape": () => select(null),
@@ -897,6 +914,8 @@
     if (!act) return;
     event.preventDefault();
     act();
+    // What a key did must be seen, wherever on the page it was pressed.
+    if (!["/", "?", "Escape"].includes(event.key)) canvas.scrollIntoView({ block: "nearest" });
   });
 
   document.addEventListener("click", (event) => {
@@ -917,6 +936,7 @@
     drawAll();
   };
   readColours();
+  applyFilters();
   start();
   new ResizeObserver(start).observe(canvas.parentElement);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); drawAll(); });

@@ -118,7 +118,8 @@ pub(crate) fn duration(ns: u64) -> String {
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
     match ns {
-        0..1000 => format!("{ns} ns"),
+        0 => "0 s".to_owned(),
+        1..1000 => format!("{ns} ns"),
         1000..1_000_000 => three_digits(ns, 1000, "µs"),
         1_000_000..1_000_000_000 => three_digits(ns, 1_000_000, "ms"),
         1_000_000_000..MINUTE => three_digits(ns, 1_000_000_000, "s"),
@@ -191,7 +192,7 @@ mod tests {
     #[test]
     fn durations_have_three_digits_or_two_units() {
         let cases = [
-            (0, "0 ns"),
+            (0, "0 s"),
             (999, "999 ns"),
             (1000, "1 µs"),
             (1234, "1.23 µs"),

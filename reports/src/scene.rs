@@ -1,11 +1,11 @@
 //! What the sections of a page have in common: operations, lanes, faults and the span of time, from
 //! a record or from a bare history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use squall_checkers::{
     history::{Event, EventKind, Operation, Outcome},
-    verdict::{Anomaly, Verdict},
+    verdict::Verdict,
 };
 use squall_workloads::{
     plan::Plan,
@@ -25,7 +25,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) reports: &'a [NodeReport],
     pub(crate) nodes: &'a [String],
     pub(crate) log: &'a [LogLine],
-    pub(crate) anomaly: Option<&'a Anomaly>,
+    /// The ids of the operations that together are impossible, each once.
+    witness: BTreeSet<usize>,
     pub(crate) first_bad: Option<FirstBad>,
 }
 
@@ -87,6 +88,10 @@ impl<'a> Scene<'a> {
             _ => None,
         };
         let operations = paired(history, clock);
+        let witness = anomaly
+            .into_iter()
+            .flat_map(|anomaly| anomaly.witness.iter().copied());
+        let witness = witness.filter(|&id| id < operations.len()).collect();
         let first_bad = anomaly
             .and_then(|anomaly| anomaly.first_bad_event)
             .and_then(|event| first_bad(event, history, clock, &operations));
@@ -100,15 +105,14 @@ impl<'a> Scene<'a> {
             reports: &[],
             nodes: &[],
             log: &[],
-            anomaly,
+            witness,
             first_bad,
         }
     }
 
-    /// The operations that together are impossible.
+    /// The operations that together are impossible, in order of invocation.
     pub(crate) fn witness(&self) -> impl Iterator<Item = &Operation> + Clone {
-        let ids = self.anomaly.map_or(&[][..], |anomaly| &anomaly.witness);
-        ids.iter().filter_map(|&id| self.operations.get(id))
+        self.witness.iter().map(|&id| &self.operations[id])
     }
 
     pub(crate) fn lane_of(&self, operation: &Operation) -> usize {
@@ -165,7 +169,7 @@ impl Lanes {
     /// that is how a client goes on.
     fn by_life(history: &[Event]) -> Self {
         let mut of_process = BTreeMap::new();
-        let mut free = std::collections::BTreeSet::new();
+        let mut free = BTreeSet::new();
         let mut lanes = 0;
         for event in history {
             let lane = *of_process.entry(event.process).or_insert_with(|| {
@@ -271,7 +275,7 @@ fn first_bad(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use squall_checkers::history::Value;
+    use squall_checkers::{history::Value, verdict::Anomaly};
 
     fn event(process: u64, kind: EventKind, time_ns: u64) -> Event {
         Event {

@@ -1,7 +1,10 @@
 //! The timeline: faults, servers and clients on lanes over time. Rust gathers, `assets/timeline.js`
 //! draws.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use serde::Serialize;
 use squall_checkers::history::{Operation, Value};
@@ -116,7 +119,7 @@ pub(crate) fn section(scene: &Scene<'_>) -> String {
 fn toolbar(scene: &Scene<'_>) -> String {
     let mut html = String::from("<div class=\"toolbar\" role=\"toolbar\" aria-label=\"View\">\n");
     let buttons = [
-        ("witness", "Witness", "w", scene.anomaly.is_some()),
+        ("witness", "Witness", "w", scene.witness().next().is_some()),
         ("all", "Whole run", "a", true),
         ("zoom-in", "Zoom in", "+", true),
         ("zoom-out", "Zoom out", "-", true),
@@ -155,7 +158,7 @@ fn key_filter(scene: &Scene<'_>) -> String {
         .operations
         .iter()
         .filter_map(|operation| operation.key.as_ref());
-    let keys: std::collections::BTreeSet<&Value> = keys.collect();
+    let keys: BTreeSet<&Value> = keys.collect();
     if keys.is_empty() {
         return String::new();
     }

@@ -5,11 +5,7 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use squall_checkers::history::{Operation, Outcome};
 
-use crate::{
-    display,
-    html::escape,
-    scene::{Clock, Scene},
-};
+use crate::{display, html::escape, scene::Scene};
 
 /// A longer witness is nothing that a person reads; the rest is counted, and is in the timeline.
 const ROWS_MAX: usize = 300;
@@ -63,16 +59,17 @@ fn row(operation: &Operation, scene: &Scene<'_>, order: &Order) -> String {
         .map_or_else(String::new, |error| {
             format!(" <small>{}</small>", escape(error))
         });
-    let process = match scene.clock {
-        Clock::Virtual => format!(" <small>p{}</small>", operation.process),
-        Clock::Recorded | Clock::EventOrder => String::new(),
+    let client = scene.client_of(operation);
+    let process = match format!("process {}", operation.process) {
+        name if name == client => String::new(),
+        _ => format!(" <small>p{}</small>", operation.process),
     };
     format!(
         "<tr id=\"op-{id}\"{}><td><a class=\"op\" href=\"#op-{id}\">#{id}</a></td><td>{}{process}</td>\
          <td><code>{}</code></td><td><span class=\"outcome {outcome}\">{outcome}</span>{error}</td>\
          <td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"order\">{}</td></tr>\n",
         if bad { " class=\"first-bad\"" } else { "" },
-        escape(scene.client_of(operation)),
+        escape(client),
         escape(&display::operation(operation)),
         scene.instant(operation.invoked_ns),
         returned,
