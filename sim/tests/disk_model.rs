@@ -747,6 +747,42 @@ fn profile() -> impl Strategy<Value = CrashProfile> {
     prop::sample::select(vec![whole, rough, CrashProfile::ext4_ordered()])
 }
 
+/// More size changes than the disk remembers one by one.
+#[test]
+fn a_file_that_is_cut_and_grown_for_ever_stays_allowed() {
+    for seed in 0..200 {
+        let mut pair = Pair::new();
+        let flags = OpenFlags {
+            read: true,
+            write: true,
+            create: true,
+            ..OpenFlags::default()
+        };
+        pair.take(&Step::Open {
+            slot: 0,
+            path: "a",
+            flags,
+        });
+        pair.take(&Step::SyncPath { path: "" });
+        pair.take(&Step::Append {
+            slot: 0,
+            count: 1500,
+        });
+        pair.take(&Step::Sync { slot: 0 });
+        for round in 0..60 {
+            pair.take(&Step::SetLen {
+                slot: 0,
+                len: round * 7 % 900,
+            });
+            pair.take(&Step::Append {
+                slot: 0,
+                count: round * 13 % 700 + 1,
+            });
+        }
+        pair.lose_power(Key::root(seed), &CrashProfile::posix());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
 

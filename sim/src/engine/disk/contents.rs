@@ -309,7 +309,8 @@ impl Contents {
         let Some(&last) = self.resizes.last() else {
             return nothing;
         };
-        // After `resizes` have been forgotten the undo images still go back to the last sync.
+        // Only what programs see now is still known, so a size of ext4, whose bytes must be there, is
+        // one on the way of the last change, or the durable one.
         let ordered = profile.order == WriteOrder::Ext4Ordered;
         let chosen = match outcome {
             Outcome::Nothing => return nothing,

@@ -10,8 +10,8 @@
 //! - [`Disk::sync_all`] of a directory makes the names in it durable, and nothing in the files.
 //! - What was synced always survives. What was not may survive in part: [`Disk::power_loss`].
 //!
-//! [`contents`] holds the bytes of a file and their fate, [`tree`] the names that programs see,
-//! [`journal`] the operations on names that may still be undone, [`power_loss`] the profiles.
+//! In `contents` are the bytes of a file and their fate, in `tree` the names that programs see, in
+//! `journal` the operations on names that may still be undone, in `power_loss` the profiles.
 
 mod contents;
 mod errno;
