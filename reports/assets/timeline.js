@@ -29,8 +29,22 @@
   }
   const faults = [...data.faults].sort((a, b) => a.start - b.start);
   const faultKinds = [...new Set(faults.map((fault) => fault.kind))].sort();
-  const endOf = (operation) => operation.end ?? data.end;
   const faultEnd = (fault) => fault.end ?? data.end;
+
+  /** One lane for each kind of fault, and more where faults of a kind overlap in time. */
+  const faultLanes = faultKinds.flatMap((kind) => {
+    const ends = [];
+    for (const fault of faults.filter((candidate) => candidate.kind === kind)) {
+      const free = ends.findIndex((end) => end <= fault.start);
+      fault.row = free === -1 ? ends.length : free;
+      ends[fault.row] = faultEnd(fault);
+    }
+    return ends.map((_, row) => ({ kind, row }));
+  });
+  for (const fault of faults) {
+    fault.lane = faultLanes.findIndex((lane) => lane.kind === fault.kind && lane.row === fault.row);
+  }
+  const endOf = (operation) => operation.end ?? data.end;
 
   // ---- State ----
 
@@ -102,8 +116,8 @@
       lanes.push({ kind, index, name, y, height });
       y += height;
     };
-    faultKinds.forEach((kind, index) => add("fault", index, kind, 20));
-    if (faultKinds.length > 0) y += GAP;
+    faultLanes.forEach(({ kind, row }, index) => add("fault", index, row === 0 ? kind : "", 20));
+    if (faultLanes.length > 0) y += GAP;
     data.nodes.forEach((name, index) => add("node", index, name, 20));
     if (data.nodes.length > 0) y += GAP;
     y += FLAGS;
@@ -132,13 +146,12 @@
     const read = (name) => style.getPropertyValue(`--${name}`).trim();
     colours = {
       font: read("sans"),
-      fault: (index) => read(`fault-${index}`),
     };
     for (const name of ["ink", "muted", "rule", "grid", "panel", "paper", "ok", "ok-soft", "fail", "fail-soft",
       "info", "info-soft", "bad", "focus", "state-leader", "state-follower", "state-candidate", "state-up", "state-down"]) {
       colours[name] = read(name);
     }
-    colours.faults = faultKinds.map((kind) => read(`fault-${faults.find((fault) => fault.kind === kind).colour}`));
+    colours.faults = new Map(faults.map((fault) => [fault.kind, read(`fault-${fault.colour}`)]));
     colours.hatch = hatch(colours["fail-soft"], colours.fail);
   };
 
@@ -223,11 +236,10 @@
   };
 
   const drawNames = (g) => {
-    text(g, Math.min(12, layout.laneHeight + 1));
     g.textAlign = "right";
     for (const lane of layout.lanes) {
       text(g, lane.kind === "client" ? Math.min(12, layout.laneHeight) : 12);
-      g.fillStyle = lane.kind === "fault" ? colours.faults[lane.index] : colours.muted;
+      g.fillStyle = lane.kind === "fault" ? colours.faults.get(lane.name) : colours.muted;
       g.fillText(shortened(g, lane.name, GUTTER - 18), GUTTER - 10, lane.y + lane.height / 2);
       if (lane.kind === "client" || lane.kind === "node") {
         g.strokeStyle = colours.grid;
@@ -265,11 +277,10 @@
     g.textAlign = "left";
     for (const fault of faults) {
       if (fault.start > view.end || faultEnd(fault) < view.start) continue;
-      const kind = faultKinds.indexOf(fault.kind);
-      const lane = layout.lanes[kind];
+      const lane = layout.lanes[fault.lane];
       const x0 = xOf(fault.start);
       const x1 = Math.max(x0 + 2, xOf(faultEnd(fault)));
-      const colour = colours.faults[kind];
+      const colour = colours.faults.get(fault.kind);
       // The band runs faintly down through all lanes, to be seen beside what it may have caused.
       g.fillStyle = colour;
       g.globalAlpha = 0.055;
@@ -285,7 +296,7 @@
   };
 
   const drawNodes = (g) => {
-    const first = faultKinds.length;
+    const first = faultLanes.length;
     text(g, 11);
     for (const state of data.states) {
       const lane = layout.lanes[first + state.node];
@@ -326,7 +337,7 @@
     // A fault underlines the servers that it strikes.
     for (const fault of faults) {
       if (fault.start > view.end || faultEnd(fault) < view.start) continue;
-      g.fillStyle = colours.faults[faultKinds.indexOf(fault.kind)];
+      g.fillStyle = colours.faults.get(fault.kind);
       for (const target of fault.targets) {
         const lane = layout.lanes[first + target];
         if (lane?.kind !== "node") continue;
@@ -336,7 +347,7 @@
     }
   };
 
-  const clientLane = (index) => layout.lanes[faultKinds.length + data.nodes.length + index];
+  const clientLane = (index) => layout.lanes[faultLanes.length + data.nodes.length + index];
 
   const bar = (operation) => {
     const lane = clientLane(operation.client);
@@ -533,7 +544,7 @@
     g.fillStyle = colours.muted;
     g.fillText("whole run", GUTTER - 10, 30);
     for (const fault of faults) {
-      g.fillStyle = colours.faults[faultKinds.indexOf(fault.kind)];
+      g.fillStyle = colours.faults.get(fault.kind);
       g.globalAlpha = 0.3;
       g.fillRect(mapX(fault.start), 6, Math.max(1, mapX(faultEnd(fault)) - mapX(fault.start)), 6);
       g.globalAlpha = 1;
@@ -691,7 +702,7 @@
     if (!lane || x < GUTTER) return null;
     const at = timeAt(x);
     if (lane.kind === "fault") {
-      const fault = faults.find((candidate) => candidate.kind === lane.name && at >= candidate.start && at <= faultEnd(candidate));
+      const fault = faults.find((candidate) => candidate.lane === lane.index && at >= candidate.start && at <= faultEnd(candidate));
       return fault ? faultTip(fault) : null;
     }
     if (lane.kind === "node") {

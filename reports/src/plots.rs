@@ -319,3 +319,22 @@ fn fault_bands(scene: &Scene<'_>) -> Vec<(f64, f64, RGBColor)> {
     });
     applied.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dark_page_has_another_colour_for_each_of_the_light_one() {
+        let css = include_str!("../assets/page.css");
+        let fills = FAULTS.iter().chain(&NAMES).chain([&INK, &OK, &FAIL, &INFO]);
+        for colour in fills {
+            let selector = format!(".plot [fill=\"{}\"]", hex(*colour));
+            assert!(css.contains(&selector), "page.css lacks {selector}");
+        }
+        for colour in NAMES.iter().chain([&INK, &GRID, &BAD, &OK, &FAIL, &INFO]) {
+            let selector = format!(".plot [stroke=\"{}\"]", hex(*colour));
+            assert!(css.contains(&selector), "page.css lacks {selector}");
+        }
+    }
+}
