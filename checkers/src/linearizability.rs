@@ -12,6 +12,7 @@ mod judge;
 mod limits;
 mod minimise;
 mod order;
+mod prefix;
 mod problem;
 mod search;
 mod slots;
@@ -23,6 +24,7 @@ use crate::spec::{DecodeError, Decoded, DecodedBy, Spec};
 use crate::verdict::Verdict;
 use judge::{Judgement, judge};
 use limits::Meter;
+use prefix::BadPrefix;
 use problem::Entry;
 use std::collections::BTreeMap;
 
@@ -38,30 +40,46 @@ pub fn check<S: Spec>(
     history: &History,
     limits: &Limits,
 ) -> Result<Verdict, DecodeError> {
-    let objects = objects(spec, history)?;
     let mut meter = Meter::new(limits.clone());
-    let mut first_bad: Option<(Option<Value>, Judgement)> = None;
-    let mut bound = history.events().len();
+    let mut objects = objects(spec, history.operations())?;
+    let mut end = history.events().len();
+    let mut first_bad = None;
     let mut exceeded = None;
     let mut order = Vec::new();
-    for (key, entries) in &objects {
-        match judge(spec, &before(entries, bound), &mut meter) {
+    let keys: Vec<Option<Value>> = objects.keys().cloned().collect();
+    for key in keys {
+        let Some(entries) = objects.get(&key) else {
+            continue;
+        };
+        match judge(spec, entries, &mut meter) {
             Judgement::Possible(places) => order.extend(places),
             Judgement::Exceeded { limit, event } => {
                 exceeded.get_or_insert_with(|| (limit, key.clone(), event));
             }
-            impossible @ Judgement::Impossible { event, .. } => {
+            Judgement::Impossible {
+                event: unexplained,
+                culprit,
+                reasons,
+            } => {
+                let (event, entries) = (end - 1, objects.remove(&key).unwrap_or_default());
+                let whole = BadPrefix {
+                    key,
+                    event,
+                    entries,
+                    unexplained,
+                    culprit,
+                    reasons,
+                };
+                let shortest = prefix::shorten(spec, history, whole, &mut meter)?;
                 // The other keys matter only as far as they might be impossible even earlier.
-                bound = event;
-                first_bad = Some((key.clone(), impossible));
+                end = shortest.event;
+                objects = self::objects(spec, &prefix::operations_until(history, end))?;
+                first_bad = Some(shortest);
             }
         }
     }
-    if let Some((key, judgement)) = first_bad {
-        let entries = &objects[&key];
-        return Ok(Verdict::Invalid(anomaly::anomaly(
-            spec, history, &key, entries, &judgement,
-        )?));
+    if let Some(bad) = first_bad {
+        return Ok(Verdict::Invalid(anomaly::anomaly(spec, history, &bad)?));
     }
     if let Some((limit, key, event)) = exceeded {
         return Ok(Verdict::Unknown(not_judged(
@@ -82,10 +100,10 @@ pub fn check<S: Spec>(
 /// The operations on each key, in the order of their invocations.
 fn objects<S: Spec>(
     spec: &S,
-    history: &History,
+    operations: &[Operation],
 ) -> Result<BTreeMap<Option<Value>, Vec<Entry<S>>>, DecodeError> {
     let mut objects: BTreeMap<Option<Value>, Vec<Entry<S>>> = BTreeMap::new();
-    for recorded in history.operations() {
+    for recorded in operations {
         if let Some(entry) = entry::<S>(spec.decode(recorded)?, recorded) {
             objects.entry(spec.key(recorded)).or_default().push(entry);
         }
@@ -109,17 +127,6 @@ fn entry<S: Spec>(decoded: DecodedBy<S>, recorded: &Operation) -> Option<Entry<S
         invoked: recorded.invoked,
         completed,
     })
-}
-
-/// What was known of the operations right before an event.
-fn before<S: Spec>(entries: &[Entry<S>], event: usize) -> Vec<Entry<S>> {
-    let begun = entries.iter().filter(|entry| entry.invoked < event);
-    begun
-        .map(|entry| match entry.completed {
-            Some(completed) if completed >= event => entry.relaxed(),
-            _ => entry.clone(),
-        })
-        .collect()
 }
 
 fn not_judged(

@@ -1,39 +1,26 @@
 //! Why a history is impossible, for a reader.
 
-use super::before;
-use super::judge::Judgement;
 use super::minimise::minimise;
-use super::problem::Entry;
-use crate::history::{History, Operation, Value};
+use super::prefix::BadPrefix;
+use crate::history::{Event, History, Operation, Value};
 use crate::spec::{Call, DecodeError, Diagnosis, Spec};
 use crate::verdict::Anomaly;
 
 /// How many states of the frontier are told.
 const STATES_TOLD_MAX: usize = 8;
 
-/// The anomaly of an impossible judgement of the key's operations.
+/// What is wrong with an impossible prefix of the history.
 pub(super) fn anomaly<S: Spec>(
     spec: &S,
     history: &History,
-    key: &Option<Value>,
-    entries: &[Entry<S>],
-    judgement: &Judgement,
+    bad: &BadPrefix<S>,
 ) -> Result<Anomaly, DecodeError> {
-    let Judgement::Impossible {
-        event,
-        culprit,
-        reasons,
-    } = judgement
-    else {
-        unreachable!("only impossible judgements have an anomaly");
-    };
-    let culprit = &history.operations()[*culprit];
-    let known = before(entries, event + 1);
-    let diagnosis = diagnose(spec, history, key, culprit)?;
+    let culprit = &history.operations()[bad.culprit];
+    let diagnosis = diagnose(spec, history, &bad.key, culprit)?;
     let spoken_of = diagnosis
         .as_ref()
         .map_or(&[] as &[usize], |diagnosis| &diagnosis.operations);
-    let mut witness = minimise(spec, &known, culprit.id, spoken_of);
+    let mut witness = minimise(spec, &bad.entries, culprit.id, spoken_of);
     witness.extend(spoken_of);
     witness.sort_unstable();
     witness.dedup();
@@ -43,8 +30,8 @@ pub(super) fn anomaly<S: Spec>(
         class: diagnosis.class.to_owned(),
         sentence: diagnosis.sentence,
         witness,
-        first_bad_event: Some(*event),
-        explanation: explanation(*event, culprit, reasons),
+        first_bad_event: Some(bad.event),
+        explanation: explanation(history, bad),
     })
 }
 
@@ -95,14 +82,25 @@ fn no_order(culprit: &Operation) -> Diagnosis {
     }
 }
 
-fn explanation(event: usize, culprit: &Operation, reasons: &[String]) -> Vec<String> {
-    let Operation { id, process, f, .. } = culprit;
+fn explanation<S: Spec>(history: &History, bad: &BadPrefix<S>) -> Vec<String> {
+    let Operation { id, process, f, .. } = &history.operations()[bad.culprit];
     let mut lines = vec![format!(
-        "Everything before event {event} can be explained. There process {process}'s {f} (operation {id}) returns, and in no state that remains can it have happened:"
+        "Everything before event {} can be explained. There process {process}'s {f} (operation {id}) returns, and in no state that remains can it have happened:",
+        bad.unexplained
     )];
-    lines.extend(reasons.iter().take(STATES_TOLD_MAX).cloned());
-    if let Some(more @ 1..) = reasons.len().checked_sub(STATES_TOLD_MAX) {
+    lines.extend(bad.reasons.iter().take(STATES_TOLD_MAX).cloned());
+    if let Some(more @ 1..) = bad.reasons.len().checked_sub(STATES_TOLD_MAX) {
         lines.push(format!("and {more} more states"));
+    }
+    if bad.event != bad.unexplained {
+        let Event {
+            process, kind, f, ..
+        } = &history.events()[bad.event];
+        lines.push(format!(
+            "This is certain since event {}, where process {process}'s {f} ends in `{}`: until then it might have ended otherwise.",
+            bad.event,
+            kind.word()
+        ));
     }
     lines
 }

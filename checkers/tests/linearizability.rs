@@ -1,0 +1,331 @@
+//! The linearizability checker agrees with a search through every order: on all small histories, on
+//! random larger ones, and on good ones in which one read was changed.
+
+mod brute_force;
+
+use brute_force::compare;
+use proptest::prelude::*;
+use squall_checkers::history::{Event, EventKind, Value};
+use squall_checkers::spec::Spec;
+use squall_checkers::specs::{CasRegister, FailedCas, KvMap, Register};
+
+/// An operation that a test may invoke, and all the answers that it may get.
+#[derive(Clone)]
+struct Item {
+    f: &'static str,
+    key: Option<i64>,
+    input: Value,
+    completions: Vec<(EventKind, Value)>,
+}
+
+fn value(number: i64) -> Value {
+    if number < 0 {
+        Value::Nil
+    } else {
+        Value::Int(number)
+    }
+}
+
+/// A read that may see any of the values 0 to `values - 1`, or nil.
+fn read(f: &'static str, key: Option<i64>, values: i64) -> Item {
+    let completions = (-1..values)
+        .map(|number| (EventKind::Ok, value(number)))
+        .collect();
+    Item {
+        f,
+        key,
+        input: Value::Nil,
+        completions,
+    }
+}
+
+fn write(f: &'static str, key: Option<i64>, number: i64) -> Item {
+    let completions = vec![(EventKind::Ok, value(number))];
+    Item {
+        f,
+        key,
+        input: value(number),
+        completions,
+    }
+}
+
+fn cas(key: Option<i64>, expected: i64, new: i64) -> Item {
+    let input = Value::List(vec![value(expected), value(new)]);
+    let completions = [EventKind::Ok, EventKind::Fail]
+        .into_iter()
+        .map(|kind| (kind, input.clone()))
+        .collect();
+    Item {
+        f: "cas",
+        key,
+        input,
+        completions,
+    }
+}
+
+fn register_menu(values: i64) -> Vec<Item> {
+    let writes = (0..values).map(|number| write("write", None, number));
+    [read("read", None, values)]
+        .into_iter()
+        .chain(writes)
+        .collect()
+}
+
+fn cas_menu(values: i64) -> Vec<Item> {
+    let pairs = (-1..values).flat_map(|expected| (0..values).map(move |new| (expected, new)));
+    let swaps = pairs.map(|(expected, new)| cas(None, expected, new));
+    register_menu(values).into_iter().chain(swaps).collect()
+}
+
+fn map_menu(values: i64, keys: i64) -> Vec<Item> {
+    let of_key = |key: i64| {
+        let key = Some(key);
+        let delete = Item {
+            f: "delete",
+            key,
+            input: Value::Nil,
+            completions: vec![(EventKind::Ok, Value::Nil)],
+        };
+        let mut items = vec![
+            read("get", key, values),
+            delete,
+            cas(key, -1, 0),
+            cas(key, 0, 1),
+        ];
+        items.extend((0..values).map(|number| write("put", key, number)));
+        items
+    };
+    (0..keys).flat_map(of_key).collect()
+}
+
+fn event(process: u64, kind: EventKind, item: &Item, value: &Value) -> Event {
+    let key = item.key.map(Value::Int);
+    let f = item.f.to_owned();
+    Event {
+        process,
+        kind,
+        f,
+        key,
+        value: value.clone(),
+        time_ns: 0,
+        error: None,
+    }
+}
+
+/// Every history of at most so many operations, of which at most three that end are open at once.
+/// Each operation has a process of its own: linearizability does not ask who did what. What is still
+/// open at the end is uncertain.
+struct Exhaustive<'a, S> {
+    spec: &'a S,
+    menu: &'a [Item],
+    operations_max: usize,
+    events: Vec<Event>,
+    possible: usize,
+    impossible: usize,
+}
+
+impl<S: Spec> Exhaustive<'_, S> {
+    const OPEN_MAX: usize = 3;
+
+    fn run(spec: &S, menu: &[Item], operations_max: usize) {
+        let events = Vec::new();
+        let mut all = Exhaustive {
+            spec,
+            menu,
+            operations_max,
+            events,
+            possible: 0,
+            impossible: 0,
+        };
+        all.extend(0, &[]);
+        assert!(
+            all.possible > 100 && all.impossible > 100,
+            "{} {}",
+            all.possible,
+            all.impossible
+        );
+    }
+
+    /// `open` holds the process and the menu index of each operation that may still end.
+    fn extend(&mut self, invoked: usize, open: &[(u64, usize)]) {
+        if !self.events.is_empty() && !compare(self.spec, &self.events) {
+            // Whatever follows stays impossible, and has its first bad event here.
+            self.impossible += 1;
+            return;
+        }
+        self.possible += 1;
+        if invoked < self.operations_max && open.len() < Self::OPEN_MAX {
+            for choice in 0..self.menu.len() {
+                let process = invoked as u64;
+                let item = &self.menu[choice];
+                self.events
+                    .push(event(process, EventKind::Invoke, item, &item.input));
+                self.extend(invoked + 1, &[open, &[(process, choice)]].concat());
+                self.events.pop();
+            }
+        }
+        for (index, &(process, choice)) in open.iter().enumerate() {
+            let rest = [&open[..index], &open[index + 1..]].concat();
+            for (kind, value) in self.menu[choice].completions.clone() {
+                self.events
+                    .push(event(process, kind, &self.menu[choice], &value));
+                self.extend(invoked, &rest);
+                self.events.pop();
+            }
+        }
+    }
+}
+
+#[test]
+fn agrees_with_every_order_on_all_small_register_histories() {
+    Exhaustive::run(&Register::default(), &register_menu(2), 4);
+    Exhaustive::run(
+        &Register {
+            initial: Value::Int(0),
+        },
+        &register_menu(2),
+        3,
+    );
+}
+
+#[test]
+fn agrees_with_every_order_on_all_small_cas_register_histories() {
+    for failed_cas in [FailedCas::Dropped, FailedCas::Observed] {
+        let spec = CasRegister {
+            initial: Value::Nil,
+            failed_cas,
+        };
+        Exhaustive::run(&spec, &cas_menu(2), 3);
+    }
+    let few = [
+        read("read", None, 1),
+        write("write", None, 0),
+        cas(None, -1, 0),
+        cas(None, 0, 0),
+    ];
+    let spec = CasRegister {
+        initial: Value::Nil,
+        failed_cas: FailedCas::Observed,
+    };
+    Exhaustive::run(&spec, &few, 4);
+}
+
+#[test]
+fn agrees_with_every_order_on_all_small_map_histories() {
+    Exhaustive::run(&KvMap::default(), &map_menu(1, 1), 3);
+    let spec = KvMap {
+        initial: Value::Nil,
+        failed_cas: FailedCas::Observed,
+    };
+    Exhaustive::run(&spec, &map_menu(1, 2), 2);
+}
+
+/// A history made from numbers: each says what happens next.
+fn history_from(menu: &[Item], numbers: &[u32], operations_max: usize) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut open: Vec<(u64, usize)> = Vec::new();
+    let mut invoked = 0;
+    for &number in numbers {
+        let (number, what) = (number as usize / 4, number % 4);
+        if what < 2 && invoked < operations_max {
+            let choice = number % menu.len();
+            events.push(event(
+                invoked as u64,
+                EventKind::Invoke,
+                &menu[choice],
+                &menu[choice].input,
+            ));
+            open.push((invoked as u64, choice));
+            invoked += 1;
+        } else if !open.is_empty() {
+            let (process, choice) = open.remove(number % open.len());
+            let item = &menu[choice];
+            let ends = &item.completions;
+            let (kind, value) = match number / 7 % (ends.len() + 1) {
+                0 => &(EventKind::Info, Value::Nil),
+                end => &ends[end - 1],
+            };
+            events.push(event(process, *kind, item, value));
+        }
+    }
+    events
+}
+
+/// What a register really answers: each operation takes effect at one of the events while it is open.
+fn truthful(menu: &[Item], numbers: &[u32], operations_max: usize) -> Vec<Event> {
+    let mut events = history_from(menu, numbers, operations_max);
+    let mut state = Value::Nil;
+    let mut answers: Vec<Option<Value>> = vec![None; operations_max];
+    for index in 0..events.len() {
+        let process = events[index].process as usize;
+        let is_last_moment = events[index].kind != EventKind::Invoke;
+        let is_moment = is_last_moment || numbers[index % numbers.len()].is_multiple_of(3);
+        if is_moment && answers[process].is_none() {
+            if events[index].f == "write" {
+                let invoked = events.iter().find(|event| event.process == process as u64);
+                state = invoked.expect("an operation begins").value.clone();
+            }
+            answers[process] = Some(state.clone());
+        }
+        if events[index].kind == EventKind::Ok && events[index].f == "read" {
+            events[index].value = answers[process].clone().expect("it took effect by now");
+        }
+    }
+    events
+}
+
+fn numbers() -> impl Strategy<Value = Vec<u32>> {
+    prop::collection::vec(any::<u32>(), 4..24)
+}
+
+/// At least so many cases; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig {
+        cases: default.cases.max(1500),
+        failure_persistence: None,
+        ..default
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn agrees_with_every_order_on_random_registers(numbers in numbers()) {
+        compare(&Register::default(), &history_from(&register_menu(3), &numbers, 9));
+    }
+
+    #[test]
+    fn agrees_with_every_order_on_random_cas_registers(numbers in numbers()) {
+        for failed_cas in [FailedCas::Dropped, FailedCas::Observed] {
+            let spec = CasRegister { initial: Value::Int(0), failed_cas };
+            compare(&spec, &history_from(&cas_menu(3), &numbers, 9));
+        }
+    }
+
+    #[test]
+    fn agrees_with_every_order_on_random_maps(numbers in numbers()) {
+        for failed_cas in [FailedCas::Dropped, FailedCas::Observed] {
+            let spec = KvMap { initial: Value::Nil, failed_cas };
+            compare(&spec, &history_from(&map_menu(2, 2), &numbers, 9));
+        }
+    }
+
+    #[test]
+    fn accepts_what_a_register_answers_and_judges_one_changed_read(
+        numbers in numbers(),
+        which in any::<usize>(),
+        lie in -1..3_i64,
+    ) {
+        let mut events = truthful(&register_menu(3), &numbers, 9);
+        prop_assert!(compare(&Register::default(), &events));
+        let is_read = |event: &&mut Event| event.kind == EventKind::Ok && event.f == "read";
+        let mut reads: Vec<&mut Event> = events.iter_mut().filter(is_read).collect();
+        if !reads.is_empty() {
+            let index = which % reads.len();
+            reads[index].value = value(lie);
+            compare(&Register::default(), &events);
+        }
+    }
+}
