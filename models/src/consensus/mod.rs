@@ -3,10 +3,12 @@
 //! In the order in which they are best read:
 //!
 //! - [`raft`]: how a group of nodes agrees on a log, as a pure state machine.
+//! - [`log`]: how a node keeps its log, its vote and its snapshot on a disk that may lose power.
 //! - [`service`]: what the log is for: keys and values, changed exactly once for each request.
 //! - [`wire`]: how both speak over a stream of bytes.
 //! - [`truth`]: what a node reports of itself to whoever judges it.
 
+pub mod log;
 pub mod raft;
 pub mod service;
 pub mod truth;

@@ -1,0 +1,67 @@
+//! What is wrong with files that no crash can leave behind.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::consensus::raft::{HardState, Index};
+
+/// A file that is not as it was written: no crash leaves it so, and no guess would be safe.
+///
+/// The node must not start: it may have lost what it promised to keep. What to do is to restore the
+/// file, or to replace the node by a new one of another name, which the others bring up to date.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{file}, byte {offset}: {problem}")]
+pub struct Damage {
+    /// The name of the file in the log's directory.
+    pub file: String,
+    /// Where what is wrong begins.
+    pub offset: u64,
+    pub problem: Problem,
+}
+
+/// What was expected of a file, and what it was.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Problem {
+    #[error("expected {expected} bytes, found {found}")]
+    Short { expected: u64, found: u64 },
+    #[error(
+        "expected {} at the beginning, found {}",
+        Ascii(expected),
+        Ascii(found)
+    )]
+    Magic { expected: [u8; 8], found: [u8; 8] },
+    #[error("expected version {expected} of the format, found {found}")]
+    Version { expected: u32, found: u32 },
+    #[error("expected bytes with checksum {expected:08x}, found {found:08x}")]
+    Checksum { expected: u32, found: u32 },
+    #[error("expected an encoded value, found other bytes with a right checksum")]
+    Undecodable,
+    #[error("expected segment {expected}, found segment {found}")]
+    OtherSegment { expected: u64, found: u64 },
+    #[error("expected a change to a log that goes on at {expected:?}, found one at {found:?}")]
+    NotContiguous { expected: Index, found: Index },
+    #[error(
+        "expected to go on from {expected:?}, found {found:?}: the end of the segment before is lost"
+    )]
+    OtherHardState {
+        expected: HardState,
+        found: HardState,
+    },
+    #[error(
+        "expected a log without gaps up to {snapshot:?}, where the snapshot ends, found {first:?}"
+    )]
+    Gap { first: Index, snapshot: Index },
+    #[error("expected a log, which has the node's term and vote, found a snapshot alone")]
+    HardStateLost,
+    #[error("expected the snapshot up to {expected:?}, found the one up to {found:?}")]
+    OtherSnapshot { expected: Index, found: Index },
+}
+
+struct Ascii<'a>(&'a [u8]);
+
+impl fmt::Display for Ascii<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
