@@ -111,6 +111,9 @@ pub struct Diagnosis {
     pub sentence: String,
     /// The ids of the operations that the sentence speaks of.
     pub operations: Vec<usize>,
+    /// The ids of others that together with those might be impossible on their own: a guess, which
+    /// saves a search for such a set where it is right.
+    pub suspects: Vec<usize>,
 }
 
 /// An operation that a specification does not know.

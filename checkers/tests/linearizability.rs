@@ -278,6 +278,27 @@ fn numbers() -> impl Strategy<Value = Vec<u32>> {
     prop::collection::vec(any::<u32>(), 4..24)
 }
 
+/// Histories in which a checker of ours was once wrong.
+#[test]
+fn an_uncertain_write_of_the_present_value_hides_other_writes() {
+    let [write_0, write_1] = [0, 1].map(|number| write("write", None, number));
+    let (swap, look) = (cas(None, 1, 2), cas(None, 2, 2));
+    let event = |process, kind, item: &Item| event(process, kind, item, &item.input);
+    let events = [
+        event(0, EventKind::Invoke, &write_1),
+        event(0, EventKind::Ok, &write_1),
+        event(1, EventKind::Invoke, &write_0),
+        event(2, EventKind::Invoke, &swap),
+        event(3, EventKind::Invoke, &write_1),
+        event(2, EventKind::Ok, &swap),
+        event(3, EventKind::Info, &write_1),
+        event(1, EventKind::Ok, &write_0),
+        event(4, EventKind::Invoke, &look),
+        event(4, EventKind::Ok, &look),
+    ];
+    assert!(compare(&CasRegister::default(), &events));
+}
+
 /// At least so many cases; `PROPTEST_CASES` asks for more.
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();

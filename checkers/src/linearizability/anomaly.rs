@@ -17,14 +17,12 @@ pub(super) fn anomaly<S: Spec>(
 ) -> Result<Anomaly, DecodeError> {
     let culprit = &history.operations()[bad.culprit];
     let diagnosis = diagnose(spec, history, &bad.key, culprit)?;
-    let spoken_of = diagnosis
-        .as_ref()
-        .map_or(&[] as &[usize], |diagnosis| &diagnosis.operations);
-    let mut witness = minimise(spec, &bad.entries, culprit.id, spoken_of);
-    witness.extend(spoken_of);
+    let diagnosis = diagnosis.unwrap_or_else(|| no_order(culprit));
+    let suspects = [&diagnosis.operations[..], &diagnosis.suspects[..]].concat();
+    let mut witness = minimise(spec, &bad.entries, &suspects);
+    witness.extend(&diagnosis.operations);
     witness.sort_unstable();
     witness.dedup();
-    let diagnosis = diagnosis.unwrap_or_else(|| no_order(culprit));
     Ok(Anomaly {
         checker: "linearizability".to_owned(),
         class: diagnosis.class.to_owned(),
@@ -68,6 +66,11 @@ fn no_order(culprit: &Operation) -> Diagnosis {
         output,
         ..
     } = culprit;
+    let asked = if *input == Value::Nil {
+        String::new()
+    } else {
+        format!(" {input}")
+    };
     let answer = if input == output {
         String::new()
     } else {
@@ -76,9 +79,10 @@ fn no_order(culprit: &Operation) -> Diagnosis {
     Diagnosis {
         class: "non-linearizable",
         sentence: format!(
-            "No order of the operations explains process {process}'s {f} {input}{answer} together with all that was seen before."
+            "No order of the operations explains process {process}'s {f}{asked}{answer} together with all that was seen before."
         ),
-        operations: Vec::new(),
+        operations: vec![culprit.id],
+        suspects: Vec::new(),
     }
 }
 

@@ -21,12 +21,7 @@ const MEMORY_BYTES_PER_TRY_MAX: u64 = 256 << 20;
 
 /// The ids of operations whose certainty alone makes `entries` impossible. `suspects` is a guess: where
 /// it is right, it saves the search.
-pub(super) fn minimise<S: Spec>(
-    spec: &S,
-    entries: &[Entry<S>],
-    culprit: usize,
-    suspects: &[usize],
-) -> Vec<usize> {
+pub(super) fn minimise<S: Spec>(spec: &S, entries: &[Entry<S>], suspects: &[usize]) -> Vec<usize> {
     let certain: Vec<usize> = entries
         .iter()
         .filter(|entry| entry.completed.is_some())
@@ -41,7 +36,7 @@ pub(super) fn minimise<S: Spec>(
     let guess: Vec<usize> = certain
         .iter()
         .copied()
-        .filter(|id| *id == culprit || suspects.contains(id))
+        .filter(|id| suspects.contains(id))
         .collect();
     if attempt.is_impossible(&guess) {
         return attempt.shrink(guess);

@@ -493,7 +493,9 @@ impl<S: Spec, const WORDS: usize> Search<'_, '_, S, WORDS> {
             let Some(after) = self.problem.step(configuration.state, class) else {
                 continue;
             };
-            if after != configuration.state && self.is_wanted_now(configuration, after) {
+            // Even a write of the present value hides the others that are open.
+            let changes = after != configuration.state || !configuration.writes.owed.is_empty();
+            if changes && self.is_wanted_now(configuration, after) {
                 choices.push((Rank::Uncertain, Choice::PlaceUncertain(class)));
             }
         }

@@ -1,0 +1,248 @@
+//! Files of others are read, or refused with an error that says where and why; nothing panics.
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+use squall_checkers::history::{
+    Event, EventKind, Format, History, ProcessReuse, Value, write_edn, write_json_lines,
+};
+use squall_checkers::{FailedCas, Limits, Model, Options, Verdict, check_linearizable};
+use std::path::Path;
+
+/// The verdict on a file of `testdata`, read in whatever format it is in.
+fn check_file(name: &str, model: Model, failed_cas: FailedCas, expected: Expect) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("testdata")
+        .join(name);
+    let bytes = std::fs::read(path).expect("the file is part of the crate");
+    let history = History::read(&bytes, None).expect("a history");
+    let options = Options {
+        failed_cas,
+        ..Options::default()
+    };
+    let told = match check_linearizable(&history, model, &options) {
+        Verdict::Invalid(anomaly) => format!(
+            "{}: {}\n{:?} since event {:?}\n{}\n",
+            anomaly.class,
+            anomaly.sentence,
+            anomaly.witness,
+            anomaly.first_bad_event,
+            anomaly.explanation.join("\n")
+        ),
+        Verdict::Valid { .. } => "valid\n".to_owned(),
+        Verdict::Unknown(why) | Verdict::Vacuous(why) => format!("{why}\n"),
+    };
+    expected.assert_eq(&told);
+}
+
+#[test]
+fn a_log_of_a_register_whose_write_was_lost() {
+    let (model, dropped) = (Model::CasRegister, FailedCas::Dropped);
+    check_file(
+        "lost-write.log",
+        model,
+        dropped,
+        expect![[r#"
+        stale-read: Process 0 read 1 (events 10 to 11) although process 2's cas from 1 to 2 had been acknowledged at event 6.
+        [2, 5] since event Some(11)
+        Everything before event 11 can be explained. There process 0's read (operation 5) returns, and in no state that remains can it have happened:
+        state 2: the value is 2, but the read saw 1
+    "#]],
+    );
+}
+
+#[test]
+fn a_history_that_a_failed_cas_makes_impossible() {
+    let model = Model::CasRegister;
+    check_file(
+        "failed-cas.edn",
+        model,
+        FailedCas::Dropped,
+        expect![[r#"
+        valid
+    "#]],
+    );
+    check_file(
+        "failed-cas.edn",
+        model,
+        FailedCas::Observed,
+        expect![[r#"
+        impossible-cas-failure: Process 1's cas from 4 to 5 failed (0.004 s to 0.006 s) although the value cannot have been other than 4.
+        [0, 1] since event Some(4)
+        Everything before event 4 can be explained. There process 1's cas (operation 1) returns, and in no state that remains can it have happened:
+        state 4: the value is 4, but the cas found another
+    "#]],
+    );
+}
+
+#[test]
+fn a_map_whose_deleted_key_came_back() {
+    check_file(
+        "deleted-key.jsonl",
+        Model::KvMap,
+        FailedCas::Dropped,
+        expect![[r#"
+            stale-read: Process 1 read x = 1 (0.021 s to 0.024 s) although process 2's delete of x had been acknowledged at 0.018 s.
+            [0, 2, 4] since event Some(8)
+            Everything before event 8 can be explained. There process 1's get (operation 4) returns, and in no state that remains can it have happened:
+            state nil: the value is nil, but the read saw 1
+        "#]],
+    );
+}
+
+#[test]
+fn what_proves_nothing_is_no_pass() {
+    let options = Options::default();
+    let read = |text: &str| History::read(text.as_bytes(), None).expect("a history");
+    let verdict = check_linearizable(&read("0 :invoke :write 1"), Model::Register, &options);
+    assert_eq!(verdict.word(), "vacuous");
+    let verdict = check_linearizable(&read("0 :invoke :txn [1]"), Model::Register, &options);
+    expect![[r#"Unknown("the history does not fit the model register: operation 0 (process 0, event 0): expected `read` or `write` of a register, but found `txn`")"#]].assert_eq(&format!("{verdict:?}"));
+    let limits = Limits {
+        configurations_max: 2,
+        ..Limits::default()
+    };
+    let reads = [1, 2, 1, 2].map(|value| format!("4 :invoke :read\n4 :ok :read {value}\n"));
+    let text = [
+        "0 :invoke :write 1\n1 :invoke :write 1\n2 :invoke :write 2\n3 :invoke :write 2\n",
+        &reads.concat(),
+    ]
+    .concat();
+    let verdict = check_linearizable(
+        &read(&text),
+        Model::Register,
+        &Options { limits, ..options },
+    );
+    expect![[r#"Unknown("the search met the limit of 2 configurations after event 11 of 12")"#]]
+        .assert_eq(&format!("{verdict:?}"));
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Nil),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        ".*".prop_map(Value::Text),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop::collection::vec(inner, 0..4).prop_map(Value::List)
+    })
+}
+
+/// Operations one after another.
+fn history() -> impl Strategy<Value = History> {
+    let kind = prop_oneof![
+        Just(EventKind::Ok),
+        Just(EventKind::Fail),
+        Just(EventKind::Info)
+    ];
+    let key = value().prop_map(|key| Some(key).filter(|key| *key != Value::Nil));
+    let error = prop::option::of(".*");
+    let operation = (
+        any::<u32>(),
+        "[a-z:][a-z -]{0,8}",
+        key,
+        [value(), value()],
+        kind,
+        error,
+    );
+    prop::collection::vec(operation, 1..8).prop_map(|operations| {
+        let mut events = Vec::new();
+        for (process, f, key, [input, output], kind, error) in operations {
+            let f = f.trim_start_matches(':').to_owned();
+            let time_ns = u64::from(process) * 3;
+            let process = u64::from(process);
+            let invoke = Event {
+                process,
+                kind: EventKind::Invoke,
+                f,
+                key,
+                value: input,
+                time_ns,
+                error: None,
+            };
+            let completion = Event {
+                kind,
+                value: output,
+                error,
+                ..invoke.clone()
+            };
+            events.extend([invoke, completion]);
+        }
+        History::from_events_with(events, ProcessReuse::AfterInfo).expect("a history")
+    })
+}
+
+/// Bytes that look enough like a history to get far.
+fn almost_a_history() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        Just(r#"{"process":0,"type":"invoke","f":"read","value":["#),
+        Just("{:process 0 :type :ok :f :read :value "),
+        Just("0\t:invoke\t:write\t"),
+        Just("#_ "),
+        Just("#tag "),
+        Just("["),
+        Just("]"),
+        Just("("),
+        Just(")"),
+        Just("{"),
+        Just("}"),
+        Just("\\"),
+        Just("\\u12"),
+        Just("\""),
+        Just(":"),
+        Just(";"),
+        Just(","),
+        Just("\n"),
+        Just("-1"),
+        Just("1e999"),
+        Just("99999999999999999999N"),
+        Just("é"),
+        Just("nil"),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+fn read_every_way(bytes: &[u8]) {
+    for format in [
+        None,
+        Some(Format::JsonLines),
+        Some(Format::Edn),
+        Some(Format::JepsenLog),
+    ] {
+        let Ok(history) = History::read(bytes, format) else {
+            continue;
+        };
+        for model in Model::ALL {
+            check_linearizable(&history, model, &Options::default());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn no_bytes_make_a_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        read_every_way(&bytes);
+    }
+
+    #[test]
+    fn no_text_makes_a_reader_panic(bytes in almost_a_history()) {
+        read_every_way(&bytes);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back(history in history()) {
+        let json_lines = write_json_lines(&history);
+        prop_assert_eq!(History::read(json_lines.as_bytes(), None), Ok(history.clone()));
+        let edn = write_edn(&history);
+        prop_assert_eq!(History::read(edn.as_bytes(), None), Ok(history));
+    }
+}
