@@ -27,7 +27,8 @@ pub struct Anomaly {
     pub class: String,
     /// One sentence that says what is impossible.
     pub sentence: String,
-    /// The ids of the operations that together are impossible, in order of invocation.
+    /// The ids of the operations that together are impossible, in order of invocation: whatever else
+    /// happened, and for linearizability whatever the state was when the first of them began.
     pub witness: Vec<usize>,
     /// The index of the first event whose prefix of the history is already impossible.
     pub first_bad_event: Option<usize>,

@@ -7,3 +7,4 @@
 //! - [`consensus`]: Raft, and a replicated key-value service on top of it.
 
 pub mod consensus;
+pub mod mutants;

@@ -16,9 +16,18 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    if !world::is_running() {
-        return JoinHandle(Handle::Tokio(tokio::spawn(future)));
+    match world::is_running() {
+        true => spawn_in_engine(future),
+        false => JoinHandle(Handle::Tokio(tokio::spawn(future))),
     }
+}
+
+/// As [`spawn`], for futures that stay on their thread. In the engine alone.
+pub(crate) fn spawn_in_engine<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     let end = Arc::new(End::default());
     let guard = EndGuard(Arc::clone(&end));
     let task = Box::pin(async move {

@@ -24,11 +24,25 @@ pub(super) enum Judgement {
     },
 }
 
+/// Judges operations on an object in its initial state.
 pub(super) fn judge<S: Spec>(spec: &S, entries: &[Entry<S>], meter: &mut Meter) -> Judgement {
+    judge_from(spec, None, entries, meter)
+}
+
+/// Judges operations on an object that may be in any of the states; `None` is its initial one.
+pub(super) fn judge_from<S: Spec>(
+    spec: &S,
+    states: Option<&[S::State]>,
+    entries: &[Entry<S>],
+    meter: &mut Meter,
+) -> Judgement {
     let mut problem = match Problem::new(spec, entries, meter.memory_bytes_max()) {
         Ok(problem) => problem,
         Err(limit) => return Judgement::Exceeded { limit, event: 0 },
     };
+    if let Some(states) = states {
+        problem.start_in(states);
+    }
     let found = match problem.timeline.slot_count {
         0..=64 => Search::<S, 1>::new(&mut problem).run(meter),
         65..=256 => Search::<S, 4>::new(&mut problem).run(meter),

@@ -1,38 +1,42 @@
 //! The few operations that together are impossible.
 //!
-//! Only by steps after which everything that was possible still is: to leave out an operation that
-//! changes no state, and to say of another that nobody knows whether it happened. What is impossible
-//! without those certainties is impossible with them. (To leave out a *write* is no such step: it
-//! makes its readers impossible.) The steps are taken in chunks, as in Zeller and Hildebrandt's
-//! "Simplifying and isolating failure-inducing input", 2002.
+//! Only by steps after which everything that was possible still is:
+//!
+//! - to leave out an operation that changes no state;
+//! - to say of another that nobody knows whether it happened;
+//! - to forget everything that ended before some event, and let the object be in any state there.
+//!
+//! What is impossible without those certainties is impossible with them. (To leave out a *write* is no
+//! such step: it makes its readers impossible.) The steps are taken in chunks, as in Zeller and
+//! Hildebrandt's "Simplifying and isolating failure-inducing input", 2002.
 
-use super::judge::{Judgement, judge};
+use super::judge::{Judgement, judge_from};
 use super::limits::{Limits, Meter};
 use super::problem::Entry;
 use crate::spec::{Effect, Spec};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-/// How often a smaller set is tried, and how hard. Both bounds are counts, so that the result is the
+/// How often a smaller set is tried, and how hard. All bounds are counts, so that the result is the
 /// same on every machine.
 const TRIES_MAX: usize = 400;
 const CONFIGURATIONS_PER_TRY_MAX: u64 = 20_000;
-const CONFIGURATIONS_MAX: u64 = 2_000_000;
+const CONFIGURATIONS_MAX: u64 = 500_000;
 const MEMORY_BYTES_PER_TRY_MAX: u64 = 256 << 20;
+/// How much work goes into finding the states that the object can be in.
+const STATE_STEPS_MAX: usize = 1_000_000;
 
 /// The ids of operations whose certainty alone makes `entries` impossible. `suspects` is a guess: where
 /// it is right, it saves the search.
 pub(super) fn minimise<S: Spec>(spec: &S, entries: &[Entry<S>], suspects: &[usize]) -> Vec<usize> {
-    let certain: Vec<usize> = entries
-        .iter()
-        .filter(|entry| entry.completed.is_some())
-        .map(|entry| entry.id)
-        .collect();
+    let entries = entries.to_vec();
     let mut attempt = Attempt {
         spec,
+        states: None,
         entries,
         tries: 0,
         configurations: 0,
     };
+    let certain = attempt.certain();
     let guess: Vec<usize> = certain
         .iter()
         .copied()
@@ -41,17 +45,66 @@ pub(super) fn minimise<S: Spec>(spec: &S, entries: &[Entry<S>], suspects: &[usiz
     if attempt.is_impossible(&guess) {
         return attempt.shrink(guess);
     }
+    attempt.forget_the_past();
+    let certain = attempt.certain();
     attempt.shrink(certain)
 }
 
 struct Attempt<'a, S: Spec> {
     spec: &'a S,
-    entries: &'a [Entry<S>],
+    /// The states in which `entries` may begin; `None` for the initial one.
+    states: Option<Vec<S::State>>,
+    entries: Vec<Entry<S>>,
     tries: usize,
     configurations: u64,
 }
 
 impl<S: Spec> Attempt<'_, S> {
+    fn certain(&self) -> Vec<usize> {
+        let certain = self
+            .entries
+            .iter()
+            .filter(|entry| entry.completed.is_some());
+        certain.map(|entry| entry.id).collect()
+    }
+
+    /// Finds the last event after which the operations are impossible whatever was before it.
+    fn forget_the_past(&mut self) {
+        let Some(states) = reachable_states(self.spec, &self.entries) else {
+            return;
+        };
+        let cuts: Vec<usize> = self.entries.iter().map(|entry| entry.invoked).collect();
+        let (mut impossible, mut possible) = (None, cuts.len());
+        let mut low = 0;
+        while low < possible {
+            let middle = low + (possible - low) / 2;
+            let after = self.after(cuts[middle]);
+            if self.is_judged_impossible(Some(&states), &after) {
+                impossible = Some(after);
+                low = middle + 1;
+            } else {
+                possible = middle;
+            }
+        }
+        if let Some(after) = impossible {
+            self.entries = after;
+            self.states = Some(states);
+        }
+    }
+
+    /// What may still happen after an event. What was open there may have happened before.
+    fn after(&self, event: usize) -> Vec<Entry<S>> {
+        let mut after = Vec::new();
+        for entry in &self.entries {
+            if entry.invoked >= event {
+                after.push(entry.clone());
+            } else if entry.completed.is_none_or(|completed| completed >= event) {
+                after.push(entry.relaxed());
+            }
+        }
+        after
+    }
+
     /// Takes away chunks, ever smaller ones, as long as what stays is impossible.
     fn shrink(&mut self, mut kept: Vec<usize>) -> Vec<usize> {
         let mut size = kept.len().div_ceil(2);
@@ -78,6 +131,14 @@ impl<S: Spec> Attempt<'_, S> {
     }
 
     fn is_impossible(&mut self, certain: &[usize]) -> bool {
+        let relaxed = self.relaxed(certain);
+        let states = self.states.take();
+        let is_impossible = self.is_judged_impossible(states.as_deref(), &relaxed);
+        self.states = states;
+        is_impossible
+    }
+
+    fn is_judged_impossible(&mut self, states: Option<&[S::State]>, entries: &[Entry<S>]) -> bool {
         if self.tries >= TRIES_MAX || self.configurations >= CONFIGURATIONS_MAX {
             return false;
         }
@@ -87,7 +148,7 @@ impl<S: Spec> Attempt<'_, S> {
             memory_bytes_max: MEMORY_BYTES_PER_TRY_MAX,
             time_max: None,
         });
-        let judgement = judge(self.spec, &self.relaxed(certain), &mut meter);
+        let judgement = judge_from(self.spec, states, entries, &mut meter);
         self.configurations += meter.configurations;
         matches!(judgement, Judgement::Impossible { .. })
     }
@@ -95,7 +156,7 @@ impl<S: Spec> Attempt<'_, S> {
     fn relaxed(&self, certain: &[usize]) -> Vec<Entry<S>> {
         let certain: BTreeSet<usize> = certain.iter().copied().collect();
         let mut relaxed = Vec::new();
-        for entry in self.entries {
+        for entry in &self.entries {
             if certain.contains(&entry.id) {
                 relaxed.push(entry.clone());
             } else if entry.effect(self.spec) != Effect::ReadOnly {
@@ -104,4 +165,40 @@ impl<S: Spec> Attempt<'_, S> {
         }
         relaxed
     }
+}
+
+/// Every state that the operations can lead to in any order, and maybe more; `None` if they are too
+/// many to tell.
+fn reachable_states<S: Spec>(spec: &S, entries: &[Entry<S>]) -> Option<Vec<S::State>> {
+    let mut known = HashSet::new();
+    let mut kinds = Vec::new();
+    for entry in entries {
+        for kind in [
+            (&entry.operation, entry.returned.as_ref()),
+            (&entry.operation, None),
+        ] {
+            if known.insert(kind) {
+                kinds.push(kind);
+            }
+        }
+    }
+    let initial = spec.initial();
+    let mut seen = HashSet::from([initial.clone()]);
+    let mut states = vec![initial];
+    let mut next = 0;
+    while next < states.len() {
+        let state = states[next].clone();
+        next += 1;
+        if next * kinds.len() > STATE_STEPS_MAX {
+            return None;
+        }
+        for (operation, returned) in &kinds {
+            if let Ok(after) = spec.step(&state, operation, *returned)
+                && seen.insert(after.clone())
+            {
+                states.push(after);
+            }
+        }
+    }
+    Some(states)
 }

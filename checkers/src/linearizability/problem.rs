@@ -75,6 +75,8 @@ impl<S: Spec> Class<S> {
 
 pub(super) struct Problem<'a, S: Spec> {
     spec: &'a S,
+    /// The states in which the history may begin.
+    pub(super) starts: Vec<StateNumber>,
     pub(super) timeline: Timeline,
     pub(super) classes: Vec<Class<S>>,
     /// The class of each operation.
@@ -119,6 +121,7 @@ impl<'a, S: Spec> Problem<'a, S> {
         timeline.note_open();
         let mut problem = Self {
             spec,
+            starts: vec![Self::INITIAL],
             timeline,
             classes: Vec::new(),
             class_of: Vec::with_capacity(entries.len()),
@@ -135,6 +138,14 @@ impl<'a, S: Spec> Problem<'a, S> {
         problem.note_uncertain_classes();
         problem.note_wishes();
         Ok(problem)
+    }
+
+    /// Says that the history may begin in any of the states.
+    pub(super) fn start_in(&mut self, states: &[S::State]) {
+        self.starts = states
+            .iter()
+            .map(|state| self.intern(state.clone()))
+            .collect();
     }
 
     fn classify(&mut self, entries: &[&Entry<S>]) {

@@ -65,6 +65,8 @@ type Place<const WORDS: usize> = (u32, StateNumber, Slots<WORDS>);
 
 pub(super) struct Search<'p, 'a, S: Spec, const WORDS: usize> {
     problem: &'p mut Problem<'a, S>,
+    /// The state that the search began with.
+    start: StateNumber,
     frames: Vec<Frame<WORDS>>,
     choices: Vec<Choice>,
     /// For each place the best of what was visited there: none of them is at least another.
@@ -76,6 +78,7 @@ pub(super) struct Search<'p, 'a, S: Spec, const WORDS: usize> {
 impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
     pub(super) fn new(problem: &'p mut Problem<'a, S>) -> Self {
         Self {
+            start: Problem::<S>::INITIAL,
             problem,
             frames: Vec::new(),
             choices: Vec::new(),
@@ -86,9 +89,20 @@ impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
     }
 
     pub(super) fn run(mut self, meter: &mut Meter) -> Found {
+        for state in self.problem.starts.clone() {
+            self.start = state;
+            if let Some(found) = self.run_from_start(meter) {
+                return found;
+            }
+        }
+        Found::Impossible(self.frontier)
+    }
+
+    /// `None` if nothing is possible from the start.
+    fn run_from_start(&mut self, meter: &mut Meter) -> Option<Found> {
         let mut start = self.start();
         if self.advance(&mut start, &mut ()) {
-            return Found::Order(self.trail());
+            return Some(Found::Order(self.trail()));
         }
         self.enter(start);
         while let Some(frame) = self.frames.last_mut() {
@@ -101,18 +115,18 @@ impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
             frame.next_choice += 1;
             let mut next = frame.configuration.clone();
             if self.choose(&mut next, choice, &mut ()) {
-                return Found::Order(self.trail());
+                return Some(Found::Order(self.trail()));
             }
             if self.enter(next)
                 && let Err(limit) = meter.visit(self.bytes())
             {
-                return Found::Exceeded {
+                return Some(Found::Exceeded {
                     limit,
                     step: self.frontier.step,
-                };
+                });
             }
         }
-        Found::Impossible(self.frontier)
+        None
     }
 
     fn start(&self) -> Configuration<WORDS> {
@@ -123,7 +137,7 @@ impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
         };
         Configuration {
             step: 0,
-            state: Problem::<S>::INITIAL,
+            state: self.start,
             pending: Slots::EMPTY,
             writes,
         }

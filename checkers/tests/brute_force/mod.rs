@@ -10,6 +10,17 @@ use std::collections::BTreeMap;
 
 /// Whether some order explains the history.
 pub(crate) fn is_linearizable<S: Spec>(spec: &S, history: &History) -> bool {
+    candidates(spec, history).values().all(|candidates| {
+        let all: Vec<&Candidate<'_, S>> = candidates.iter().collect();
+        can_be_ordered(spec, &spec.initial(), &all)
+    })
+}
+
+/// The operations on each key that may have happened.
+fn candidates<'a, S: Spec>(
+    spec: &S,
+    history: &'a History,
+) -> BTreeMap<Option<Value>, Vec<Candidate<'a, S>>> {
     let mut objects: BTreeMap<Option<Value>, Vec<Candidate<'_, S>>> = BTreeMap::new();
     for recorded in history.operations() {
         let decoded = spec.decode(recorded).expect("tests use known operations");
@@ -20,10 +31,7 @@ pub(crate) fn is_linearizable<S: Spec>(spec: &S, history: &History) -> bool {
                 .push(Candidate { recorded, decoded });
         }
     }
-    objects.values().all(|candidates| {
-        let all: Vec<&Candidate<'_, S>> = candidates.iter().collect();
-        can_be_ordered(spec, &spec.initial(), &all)
-    })
+    objects
 }
 
 struct Candidate<'a, S: Spec> {
@@ -113,9 +121,49 @@ fn history(events: Vec<Event>) -> History {
     History::from_events_with(events, ProcessReuse::AfterInfo).expect("tests make histories")
 }
 
+/// Whether the witness alone is impossible: from the start on, or whatever was before its first
+/// invocation.
+fn is_impossible_alone<S: Spec>(spec: &S, history: &History, witness: &[usize]) -> bool {
+    let from_start = only_certain(history, witness, 0);
+    if !is_linearizable(spec, &from_start) {
+        return true;
+    }
+    let first = witness
+        .first()
+        .map_or(0, |&id| history.operations()[id].invoked);
+    let later = only_certain(history, witness, first);
+    let key = witness
+        .first()
+        .and_then(|&id| spec.key(&history.operations()[id]));
+    let candidates = candidates(spec, &later).remove(&key).unwrap_or_default();
+    let candidates: Vec<&Candidate<'_, S>> = candidates.iter().collect();
+    let states = reachable_states(spec, &from_start);
+    states
+        .iter()
+        .all(|state| !can_be_ordered(spec, state, &candidates))
+}
+
+/// Every state that the history's operations can lead to, in any order and on any key.
+fn reachable_states<S: Spec>(spec: &S, history: &History) -> Vec<S::State> {
+    let candidates = candidates(spec, history);
+    let mut states = vec![spec.initial()];
+    let mut next = 0;
+    while next < states.len() {
+        for candidate in candidates.values().flatten() {
+            if let Some(after) = candidate.step(spec, &states[next])
+                && !states.contains(&after)
+            {
+                states.push(after);
+            }
+        }
+        next += 1;
+    }
+    states
+}
+
 /// The history in which nobody knows how operations ended other than the witness. That an operation
-/// failed, and so changed nothing, stays known: it is left out.
-fn only_certain(history: &History, witness: &[usize]) -> History {
+/// failed, and so changed nothing, stays known: it is left out, as is what ended before `event`.
+fn only_certain(history: &History, witness: &[usize], event: usize) -> History {
     let mut events: Vec<Option<Event>> = history.events().iter().cloned().map(Some).collect();
     for operation in history.operations() {
         let Some(completed) = operation
@@ -124,7 +172,7 @@ fn only_certain(history: &History, witness: &[usize]) -> History {
         else {
             continue;
         };
-        if operation.outcome == Outcome::Fail {
+        if operation.outcome == Outcome::Fail || completed < event {
             events[operation.invoked] = None;
             events[completed] = None;
         } else if let Some(event) = &mut events[completed] {

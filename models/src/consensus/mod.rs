@@ -8,8 +8,10 @@
 //! - [`wire`]: how both speak over a stream of bytes.
 //! - [`truth`]: what a node reports of itself to whoever judges it.
 
+pub mod client;
 pub mod log;
 pub mod raft;
+pub mod server;
 pub mod service;
 pub mod truth;
 pub mod wire;

@@ -195,6 +195,11 @@ pub(crate) fn emit(event: &dyn Any) {
     });
 }
 
+/// Starts a task on the running task's node whose future need not be `Send`: a harness's own.
+pub fn spawn_local<F: Future + 'static>(future: F) -> crate::task::JoinHandle<F::Output> {
+    crate::task::spawn_in_engine(future)
+}
+
 /// Virtual nanoseconds since the run began: true time, for the harness and for checkers.
 pub fn now_ns() -> u64 {
     world::with(|world| world.now_ns)

@@ -141,6 +141,11 @@ impl NodeId {
         IpAddr::V4(ip_of(self.0))
     }
 
+    /// The machine's number, in the order in which machines were added; the harness's is 0.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
     /// The machine's name.
     pub fn name(self) -> String {
         world::with(|world| world.nodes[self.0 as usize].name.clone())

@@ -1,0 +1,130 @@
+//! The worker: a process of one thread that runs jobs, each in a child of its own.
+//!
+//! A job comes as a line of JSON on standard input, its result goes as a line to standard output.
+
+use std::io::{self, BufRead, Write};
+use std::time::{Duration, Instant};
+
+use squall_checkers::{Anomaly, Verdict};
+use squall_workloads::plan::Plan;
+use squall_workloads::scenario::{self, Scenario};
+use squall_workloads::{judge, runner};
+
+use super::fork::{ChildError, in_child};
+use super::{Detail, Job, RunResult, Stats, What};
+
+/// How long a run may take in real time. Only a hang takes that long; virtual time bounds the rest.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs jobs until there are no more.
+///
+/// # Errors
+/// If standard input or output fails, or a line is no job.
+pub fn work() -> io::Result<()> {
+    // An interrupt is the campaign's business: it stops sending jobs.
+    // SAFETY: ignoring a signal touches no memory of ours.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+    let mut output = io::stdout().lock();
+    for line in io::stdin().lock().lines() {
+        let line = line?;
+        let job: Job = serde_json::from_str(&line)?;
+        let result = run_in_child(&job);
+        serde_json::to_writer(&mut output, &result)?;
+        output.write_all(b"\n")?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+fn run_in_child(job: &Job) -> RunResult {
+    let answer = in_child(
+        || match serde_json::to_vec(&run(job)) {
+            Ok(bytes) => bytes,
+            Err(error) => error.to_string().into_bytes(),
+        },
+        PATIENCE,
+    );
+    match answer {
+        Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+            ended(Verdict::Unknown(format!(
+                "the run's answer is damaged: {error}"
+            )))
+        }),
+        Err(ChildError::Signal(signal)) => ended(Verdict::Invalid(aborted(signal))),
+        Err(error) => ended(Verdict::Unknown(error.to_string())),
+    }
+}
+
+/// Runs a job, here and now.
+pub fn run(job: &Job) -> RunResult {
+    let started = Instant::now();
+    let (scenario, plan) = match plan_of(&job.what) {
+        Ok(planned) => planned,
+        Err(error) => return ended(Verdict::Unknown(error.to_string())),
+    };
+    silence_panics();
+    let record = match runner::run(scenario, &plan, job.detail) {
+        Ok(record) => record,
+        Err(error) => {
+            return ended(Verdict::Unknown(format!(
+                "the run did not come to its end: {error}"
+            )));
+        }
+    };
+    let verdict = judge::judge(scenario, &record);
+    let wall_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    RunResult {
+        verdict,
+        digest: record.digest.clone(),
+        stats: Stats {
+            wall_ns,
+            ..Stats::of(&record)
+        },
+        detail: job.detail.then(|| Box::new(Detail { plan, record })),
+    }
+}
+
+fn plan_of(what: &What) -> Result<(&'static Scenario, Plan), scenario::UnknownScenario> {
+    match what {
+        What::Seed {
+            scenario,
+            seed,
+            mutant,
+            without,
+        } => {
+            let scenario = scenario::find(scenario)?;
+            let mut plan = scenario.plan(*seed, mutant.clone());
+            plan.faults
+                .retain(|episode| !without.iter().any(|kind| kind == episode.fault.kind()));
+            Ok((scenario, plan))
+        }
+        What::Plan(plan) => Ok((scenario::find(&plan.scenario)?, (**plan).clone())),
+    }
+}
+
+/// A panic of a simulated server is recorded; its message on the terminal would drown the progress.
+fn silence_panics() {
+    std::panic::set_hook(Box::new(|_| {}));
+}
+
+fn ended(verdict: Verdict) -> RunResult {
+    RunResult {
+        verdict,
+        digest: String::new(),
+        stats: Stats::default(),
+        detail: None,
+    }
+}
+
+fn aborted(signal: i32) -> Anomaly {
+    Anomaly {
+        checker: "crash".to_owned(),
+        class: format!("signal-{signal}"),
+        sentence: format!(
+            "The whole run ended by signal {signal}: a server aborted, or touched memory that is not its."
+        ),
+        witness: Vec::new(),
+        first_bad_event: None,
+        explanation: Vec::new(),
+    }
+}

@@ -1,0 +1,35 @@
+//! `squall list`: what there is.
+
+use squall_models::mutants::MUTANTS;
+use squall_sim::fault::Fault;
+use squall_workloads::scenario::SCENARIOS;
+
+use super::{Outcome, print};
+use crate::exit::Exit;
+
+/// Prints scenarios, kinds of fault and planted bugs.
+///
+/// # Errors
+/// None.
+pub fn run() -> Outcome {
+    let scenarios = SCENARIOS
+        .iter()
+        .map(|scenario| vec![scenario.id.to_owned(), scenario.about.to_owned()]);
+    print_table(["scenario", "about"], scenarios);
+    let mutants = MUTANTS.iter().map(|mutant| {
+        vec![
+            mutant.id.to_owned(),
+            mutant.root_cause.to_owned(),
+            mutant.reference.to_owned(),
+        ]
+    });
+    print_table(["planted bug", "root cause", "after"], mutants);
+    println!("kinds of fault: {}", Fault::KINDS.join(", "));
+    Ok(Exit::Success)
+}
+
+fn print_table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = Vec<String>>) {
+    let head = head.map(str::to_owned).to_vec();
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    println!("{}", print::table(&rows));
+}

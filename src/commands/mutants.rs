@@ -1,0 +1,134 @@
+//! `squall mutants`: how soon is each planted bug found, and by what?
+
+use std::collections::BTreeMap;
+
+use squall_checkers::Verdict;
+use squall_models::mutants::{MUTANTS, Mutant};
+use squall_workloads::plan::Seed;
+use squall_workloads::scenario;
+
+use super::progress::Progress;
+use super::{Failure, Outcome, print};
+use crate::campaign::{Flow, Job, Pool, What};
+use crate::cli::MutantsArgs;
+use crate::exit::Exit;
+
+/// Runs seeds with each planted bug until it is found, from several base seeds.
+///
+/// # Errors
+/// If a bug is unknown, or the machine gives no processes.
+pub fn run(args: &MutantsArgs) -> Outcome {
+    let mutants: Vec<&Mutant> = match args.mutants.is_empty() {
+        true => MUTANTS.iter().collect(),
+        false => args
+            .mutants
+            .iter()
+            .map(|id| super::known_mutant(id))
+            .collect::<Result<_, _>>()?,
+    };
+    let mut pool = Pool::start(super::jobs_or_cores(args.jobs))?;
+    let mut progress = Progress::new(Some(mutants.len() as u64 * args.bases));
+    let mut rows = vec![
+        ["mutant", "median", "worst", "found by"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let mut is_missed = false;
+    for mutant in mutants {
+        let hunts = (1..=args.bases)
+            .map(|base| {
+                let hunt = hunt(&mut pool, mutant, Seed(base), args.seeds);
+                progress.step(|| mutant.id.to_owned());
+                hunt
+            })
+            .collect::<Result<Vec<_>, Failure>>()?;
+        is_missed |= hunts.iter().any(Option::is_none);
+        rows.push(row(mutant, &hunts, args.seeds));
+    }
+    progress.finish();
+    print!("{}", print::table(&rows));
+    println!(
+        "\nseeds until found, over {} base seeds, scenarios in turn",
+        args.bases
+    );
+    Ok(if is_missed {
+        Exit::Violation
+    } else {
+        Exit::Success
+    })
+}
+
+/// A planted bug that was found.
+struct Found {
+    /// How many seeds it took, this one among them.
+    seeds: u64,
+    checker: String,
+}
+
+/// Runs a base seed's seeds in turn, through the bug's scenarios, until one fails by a checker that
+/// may find the bug. The answer is the first such seed, however many workers look for it.
+fn hunt(pool: &mut Pool, mutant: &Mutant, base: Seed, most: u64) -> Result<Option<Found>, Failure> {
+    let scenarios = mutant.scenarios;
+    let jobs = (0..most).map(|number| {
+        let scenario = scenarios[number as usize % scenarios.len()];
+        let what = What::Seed {
+            scenario: scenario.to_owned(),
+            seed: scenario::seed_of(base, scenario, number / scenarios.len() as u64),
+            mutant: Some(mutant.id.to_owned()),
+            without: Vec::new(),
+        };
+        Job {
+            what,
+            detail: false,
+        }
+    });
+    let mut found: Option<(usize, String)> = None;
+    pool.run(jobs, |number, _, result| {
+        if let Verdict::Invalid(anomaly) = result.verdict
+            && mutant.checkers.contains(&anomaly.checker.as_str())
+            && found.as_ref().is_none_or(|(first, _)| number < *first)
+        {
+            found = Some((number, anomaly.checker));
+        }
+        // The pool still ends the runs that were started before: one of them may be the first.
+        if found.is_some() {
+            Flow::Stop
+        } else {
+            Flow::Continue
+        }
+    })?;
+    Ok(found.map(|(number, checker)| Found {
+        seeds: number as u64 + 1,
+        checker,
+    }))
+}
+
+fn row(mutant: &Mutant, hunts: &[Option<Found>], most: u64) -> Vec<String> {
+    let mut seeds: Vec<u64> = hunts
+        .iter()
+        .map(|hunt| hunt.as_ref().map_or(u64::MAX, |found| found.seeds))
+        .collect();
+    seeds.sort_unstable();
+    let text = |seeds: u64| {
+        if seeds == u64::MAX {
+            format!("not in {most}")
+        } else {
+            print::count(seeds)
+        }
+    };
+    let mut checkers = BTreeMap::<&str, u64>::new();
+    for found in hunts.iter().flatten() {
+        *checkers.entry(&found.checker).or_default() += 1;
+    }
+    let by: Vec<_> = checkers
+        .into_iter()
+        .map(|(checker, count)| format!("{checker} ({count})"))
+        .collect();
+    let (median, worst) = (seeds[seeds.len() / 2], seeds[seeds.len() - 1]);
+    vec![
+        mutant.id.to_owned(),
+        text(median),
+        text(worst),
+        by.join(", "),
+    ]
+}

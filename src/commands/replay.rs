@@ -1,0 +1,101 @@
+//! `squall replay`: one failure again, with everything on.
+
+use std::path::Path;
+
+use anyhow::Context;
+use squall_checkers::{History, Verdict};
+use squall_workloads::judge::Kind;
+use squall_workloads::record::Capsule;
+use squall_workloads::scenario;
+
+use super::campaign::capsule_error;
+use super::{Failure, Outcome, report};
+use crate::campaign::{Job, Pool, RunResult, What};
+use crate::cli::ReplayArgs;
+use crate::exit::Exit;
+
+/// Replays a capsule or a seed.
+///
+/// # Errors
+/// If there is no such capsule or scenario, or the run does not come to its end.
+pub fn run(args: &ReplayArgs) -> Outcome {
+    let (what, expected) = match (&args.capsule, &args.scenario, args.seed) {
+        (Some(path), _, _) => {
+            let capsule = read_capsule(path)?;
+            (What::Plan(Box::new(capsule.plan.clone())), Some(capsule))
+        }
+        (None, Some(scenario), Some(seed)) => {
+            scenario::find(scenario).map_err(Failure::usage)?;
+            if let Some(mutant) = &args.mutant {
+                super::known_mutant(mutant)?;
+            }
+            let (scenario, mutant) = (scenario.clone(), args.mutant.clone());
+            (
+                What::Seed {
+                    scenario,
+                    seed,
+                    mutant,
+                    without: Vec::new(),
+                },
+                None,
+            )
+        }
+        _ => {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "expected a capsule, or --scenario and --seed"
+            )));
+        }
+    };
+    let result = Pool::start(1)?.run_one(&Job { what, detail: true })?;
+    show(&result);
+    if let Some(detail) = &result.detail
+        && let Some(files) = report::write_failure(&args.out, &result, detail)?
+    {
+        println!("report: {}", files.page.display());
+    }
+    Ok(expected.map_or_else(
+        || exit_of(&result.verdict),
+        |capsule| compare(&capsule, &result),
+    ))
+}
+
+/// Reads a capsule that the user names.
+pub(super) fn read_capsule(path: &Path) -> Result<Capsule, Failure> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read {}", path.display()))
+        .map_err(Failure::usage)?;
+    Capsule::parse(&text).map_err(|error| capsule_error(path, error))
+}
+
+fn show(result: &RunResult) {
+    let history = result
+        .detail
+        .as_ref()
+        .and_then(|detail| History::from_events(detail.record.history.clone()).ok());
+    print!("{}", report::describe(&result.verdict, history.as_ref()));
+    println!("digest: {}", result.digest);
+}
+
+/// How the replay of a capsule ended; says so if it is not what the capsule holds.
+fn compare(capsule: &Capsule, result: &RunResult) -> Exit {
+    if capsule.digest != result.digest && capsule.squall == env!("CARGO_PKG_VERSION") {
+        println!(
+            "note: the capsule's digest is {}: the code has changed since it was written",
+            capsule.digest
+        );
+    }
+    exit_of(&result.verdict)
+}
+
+fn exit_of(verdict: &Verdict) -> Exit {
+    match verdict {
+        Verdict::Valid { .. } => Exit::Success,
+        Verdict::Unknown(_) => Exit::Unknown,
+        Verdict::Vacuous(_) => Exit::Vacuous,
+        Verdict::Invalid(anomaly) => match Kind::of(anomaly) {
+            Kind::Safety => Exit::Violation,
+            Kind::Crash => Exit::Crash,
+            Kind::Liveness => Exit::Liveness,
+        },
+    }
+}

@@ -1,0 +1,235 @@
+//! Capsules: the files of failures, written whole or not at all, and read with suspicion.
+
+use squall_checkers::Verdict;
+
+use crate::judge::signature;
+use crate::plan::{PLAN_SCHEMA, Plan};
+use crate::record::{CAPSULE_SCHEMA, Capsule, Record};
+use crate::scenario::{self, Scenario, UnknownScenario};
+
+/// Why a text is no capsule that can be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum CapsuleError {
+    #[error("this is not a capsule: {0}")]
+    Malformed(#[from] serde_json::Error),
+    #[error(
+        "the capsule is of schema {found}, expected {CAPSULE_SCHEMA}: replay it with the Squall that wrote it"
+    )]
+    Schema { found: u64 },
+    #[error(
+        "the capsule's plan is of schema {found}, expected {PLAN_SCHEMA}: replay it with the Squall that wrote it"
+    )]
+    PlanSchema { found: u64 },
+    #[error(transparent)]
+    Scenario(#[from] UnknownScenario),
+    #[error("the capsule's plan cannot be run: {0}")]
+    Plan(#[from] BadPlan),
+}
+
+impl Capsule {
+    /// The capsule of a failed run; `None` if the run did not fail.
+    pub fn of(
+        scenario: &Scenario,
+        plan: &Plan,
+        record: &Record,
+        verdict: &Verdict,
+    ) -> Option<Self> {
+        let Verdict::Invalid(anomaly) = verdict else {
+            return None;
+        };
+        Some(Self {
+            schema: CAPSULE_SCHEMA,
+            squall: env!("CARGO_PKG_VERSION").to_owned(),
+            signature: signature(scenario, anomaly),
+            verdict: verdict.clone(),
+            digest: record.digest.clone(),
+            plan: plan.clone(),
+        })
+    }
+
+    /// The capsule as a text that can be reviewed.
+    ///
+    /// # Panics
+    /// Never: a capsule has nothing that JSON cannot hold.
+    pub fn to_text(&self) -> String {
+        let mut text =
+            serde_json::to_string_pretty(self).expect("a capsule is made of plain values");
+        text.push('\n');
+        text
+    }
+
+    /// Reads a capsule.
+    ///
+    /// # Errors
+    /// If it is damaged, of another version, or its plan makes no sense.
+    pub fn parse(text: &str) -> Result<Self, CapsuleError> {
+        // The versions first: a file of another version may differ in anything else.
+        let value: serde_json::Value = serde_json::from_str(text)?;
+        let schema_at = |pointer: &str| value.pointer(pointer).and_then(serde_json::Value::as_u64);
+        if let Some(found) =
+            schema_at("/schema").filter(|found| *found != u64::from(CAPSULE_SCHEMA))
+        {
+            return Err(CapsuleError::Schema { found });
+        }
+        if let Some(found) =
+            schema_at("/plan/schema").filter(|found| *found != u64::from(PLAN_SCHEMA))
+        {
+            return Err(CapsuleError::PlanSchema { found });
+        }
+        // From the text again: its errors say in which line.
+        let capsule: Self = serde_json::from_str(text)?;
+        scenario::find(&capsule.plan.scenario)?;
+        capsule.plan.validate()?;
+        Ok(capsule)
+    }
+}
+
+/// Why a plan cannot be run.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BadPlan {
+    #[error("it has {0} nodes, expected 1 to 64")]
+    Nodes(u32),
+    #[error("it has {0} clients, expected 1 to 1024")]
+    Clients(usize),
+    #[error("its phases end at {0:?} ns, expected times that grow, up to a virtual day")]
+    Phases([u64; 4]),
+    #[error("its latency goes from {min} to {max} ns, expected a range that grows, up to a minute")]
+    Latency { min: u64, max: u64 },
+    #[error("episode {episode} strikes server {server}, but there are {nodes}")]
+    Target {
+        episode: usize,
+        server: u32,
+        nodes: u32,
+    },
+    #[error("episode {episode} loses {per_mille} packets of 1000")]
+    Loss { episode: usize, per_mille: u32 },
+}
+
+impl Plan {
+    /// Whether the runner can run it: a plan may come from anywhere.
+    ///
+    /// # Errors
+    /// With the first thing that makes no sense.
+    pub fn validate(&self) -> Result<(), BadPlan> {
+        const DAY_NS: u64 = 86_400_000_000_000;
+        const MINUTE_NS: u64 = 60_000_000_000;
+        if !(1..=64).contains(&self.nodes) {
+            return Err(BadPlan::Nodes(self.nodes));
+        }
+        if !(1..=1024).contains(&self.clients.len()) {
+            return Err(BadPlan::Clients(self.clients.len()));
+        }
+        let phases = &self.phases;
+        let ends = [
+            phases.warm_up_end_ns,
+            phases.storm_end_ns,
+            phases.settle_end_ns,
+            phases.end_ns,
+        ];
+        if !ends.is_sorted() || phases.end_ns > DAY_NS {
+            return Err(BadPlan::Phases(ends));
+        }
+        let (min, max) = (self.network.latency_ns_min, self.network.latency_ns_max);
+        if min > max || max > MINUTE_NS {
+            return Err(BadPlan::Latency { min, max });
+        }
+        self.faults
+            .iter()
+            .enumerate()
+            .try_for_each(|(number, episode)| episode.validate(number, self.nodes))
+    }
+}
+
+impl crate::plan::Episode {
+    fn validate(&self, episode: usize, nodes: u32) -> Result<(), BadPlan> {
+        use squall_sim::fault::Fault;
+        if let Fault::LossyLinks { per_mille } = self.fault
+            && per_mille > 1000
+        {
+            return Err(BadPlan::Loss { episode, per_mille });
+        }
+        let crate::plan::Targets::Nodes(servers) = &self.targets else {
+            return Ok(());
+        };
+        match servers.iter().find(|server| **server >= nodes) {
+            Some(server) => Err(BadPlan::Target {
+                episode,
+                server: *server,
+                nodes,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Seed;
+
+    fn capsule_text() -> String {
+        let scenario = &scenario::SCENARIOS[0];
+        let plan = scenario.plan(Seed(7), None);
+        let anomaly = squall_checkers::Anomaly {
+            checker: "linearizable".to_owned(),
+            class: "stale-read".to_owned(),
+            sentence: "A stale read.".to_owned(),
+            witness: vec![1, 2],
+            first_bad_event: Some(5),
+            explanation: Vec::new(),
+        };
+        let verdict = Verdict::Invalid(anomaly);
+        let capsule = Capsule::of(scenario, &plan, &Record::default(), &verdict);
+        capsule.map(|capsule| capsule.to_text()).unwrap_or_default()
+    }
+
+    fn error_of(text: &str) -> String {
+        Capsule::parse(text)
+            .err()
+            .map_or_else(|| "none".to_owned(), |error| error.to_string())
+    }
+
+    #[test]
+    fn a_capsule_comes_back_as_it_was_written() {
+        let text = capsule_text();
+        let capsule = Capsule::parse(&text).unwrap();
+        assert_eq!(
+            capsule.signature,
+            "consensus/register:linearizable:stale-read"
+        );
+        assert_eq!(capsule.to_text(), text);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_capsule_is_named() {
+        let text = capsule_text();
+        assert!(error_of(&text[..text.len() / 2]).contains("EOF while parsing"));
+        assert!(error_of("{}").contains("missing field `schema`"));
+        let other = text.replacen("\"schema\": 1", "\"schema\": 9", 1);
+        assert!(error_of(&other).contains("capsule is of schema 9, expected 1"));
+        let at = text.rfind("\"schema\": 1").unwrap();
+        let other = format!("{}{}", &text[..at], text[at..].replacen('1', "2", 1));
+        assert!(error_of(&other).contains("plan is of schema 2, expected 1"));
+        let other = text.replace("consensus/register\"", "no/such\"");
+        assert!(
+            error_of(&other)
+                .contains("there is no scenario `no/such`: expected one of consensus/register")
+        );
+        let other = text
+            .replace("\"nodes\": 3", "\"nodes\": 0")
+            .replace("\"nodes\": 5", "\"nodes\": 0");
+        assert!(error_of(&other).contains("it has 0 nodes"));
+        let other = text.replacen("0x0000000000000007", "0xzz", 1);
+        assert!(error_of(&other).contains("`0xzz` is not a seed"));
+    }
+
+    #[test]
+    fn every_prefix_is_refused_without_a_panic() {
+        let text = capsule_text();
+        for length in 0..text.len() - 2 {
+            if text.is_char_boundary(length) {
+                assert!(Capsule::parse(&text[..length]).is_err());
+            }
+        }
+    }
+}

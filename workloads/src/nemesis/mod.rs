@@ -1,0 +1,32 @@
+//! Nemeses: what is done to a cluster, and when.
+//!
+//! A nemesis makes a plan's episodes from keys ([`swarm`], [`scripts`]); [`storm`] carries them out.
+
+pub mod scripts;
+pub mod storm;
+pub mod swarm;
+
+use squall_sim::keyed::Key;
+
+use crate::plan::{Episode, Phases};
+
+/// The episodes of a run: a storm of random faults, or a script of those that belong together.
+pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
+    let mut episodes = match key.label("nemesis").below(10) {
+        0..6 => swarm::plan(key.label("swarm"), nodes, phases),
+        6 => scripts::leader_churn(key.label("leader-churn"), nodes, phases),
+        7 => scripts::isolated_leaders(key.label("isolated-leaders"), phases),
+        8 => scripts::restarts_under_election(key.label("restarts-under-election"), nodes, phases),
+        _ => scripts::part_kill(key.label("part-kill"), nodes, phases),
+    };
+    // An event may never come; a run whose only faults wait for one would prove nothing.
+    let is_certain = |episode: &Episode| matches!(episode.start, crate::plan::Start::At { .. });
+    if !episodes.iter().any(is_certain) {
+        episodes.push(swarm::certain_partition(
+            key.label("certain"),
+            nodes,
+            phases,
+        ));
+    }
+    episodes
+}

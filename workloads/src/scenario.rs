@@ -1,0 +1,86 @@
+//! Scenarios: a system, a workload, a nemesis and the checkers that judge it, under a name.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use squall_checkers::{History, Limits, Model, Options};
+use squall_sim::keyed::Key;
+
+use crate::plan::{Plan, Seed};
+use crate::system::System;
+
+/// A scenario.
+pub struct Scenario {
+    /// Such as `consensus/register`.
+    pub id: &'static str,
+    /// One line for `squall list`.
+    pub about: &'static str,
+    /// Makes the plan of a seed.
+    pub plan: fn(&Scenario, Seed, Option<String>) -> Plan,
+    /// Makes the system of a plan.
+    pub system: fn(&Plan) -> Rc<RefCell<dyn System>>,
+    /// What the history must be linearizable by.
+    pub model: Model,
+}
+
+impl Scenario {
+    /// The plan of a seed, with a planted bug if one is named.
+    pub fn plan(&self, seed: Seed, mutant: Option<String>) -> Plan {
+        (self.plan)(self, seed, mutant)
+    }
+
+    /// The options of the linearizability checker: bounded by configurations, never by time, so that
+    /// a verdict is the same on every machine.
+    pub fn options(&self) -> Options {
+        Options {
+            failed_cas: squall_checkers::FailedCas::Observed,
+            limits: Limits {
+                configurations_max: 2_000_000,
+                ..Limits::default()
+            },
+            ..Options::default()
+        }
+    }
+
+    /// Judges a history by the model.
+    pub fn check(&self, history: &History) -> squall_checkers::Verdict {
+        squall_checkers::check_linearizable(history, self.model, &self.options())
+    }
+}
+
+/// All scenarios, in the order of tables.
+pub static SCENARIOS: [Scenario; 2] = [
+    crate::scenarios::consensus::REGISTER,
+    crate::scenarios::consensus::CAS,
+];
+
+/// The scenario of an id.
+///
+/// # Errors
+/// If there is none; the error lists those that there are.
+pub fn find(id: &str) -> Result<&'static Scenario, UnknownScenario> {
+    SCENARIOS
+        .iter()
+        .find(|scenario| scenario.id == id)
+        .ok_or_else(|| UnknownScenario {
+            id: id.to_owned(),
+            known: SCENARIOS
+                .iter()
+                .map(|scenario| scenario.id)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+}
+
+/// An id that names no scenario.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no scenario `{id}`: expected one of {known}")]
+pub struct UnknownScenario {
+    id: String,
+    known: String,
+}
+
+/// The seed of the `index`th run of a scenario: the same however a campaign is cut up.
+pub fn seed_of(base: Seed, scenario: &str, index: u64) -> Seed {
+    Seed(Key::root(base.0).label(scenario).with(index).bits())
+}

@@ -1,0 +1,292 @@
+//! Raft and its key-value service, under registers.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use squall_checkers::Model;
+use squall_checkers::history::Value;
+use squall_models::consensus::client::{self, Client, ClientError};
+use squall_models::consensus::raft::{self, Role};
+use squall_models::consensus::server::{self, ServerError};
+use squall_models::consensus::service::{Answer, Limits, Operation};
+use squall_models::consensus::truth::Truth;
+use squall_sim::engine::{Emitted, NodeId, Schedule};
+use squall_sim::keyed::Key;
+use squall_sim::time::Instant;
+
+use crate::generator::{self, Shape};
+use crate::invariants::{ElectionSafety, OneVote, StateMachineSafety};
+use crate::nemesis;
+use crate::plan::{ClientPlan, NetworkPlan, PLAN_SCHEMA, Phases, Plan, PlannedOperation, Seed};
+use crate::scenario::Scenario;
+use crate::system::{Completion, Connection, Heard, LocalFuture, System};
+
+const MS: u64 = 1_000_000;
+const PORT: u16 = 7000;
+
+/// Reads and writes of unique values.
+pub const REGISTER: Scenario = Scenario {
+    id: "consensus/register",
+    about: "Raft: reads and writes of a few registers are linearizable",
+    plan: |scenario, seed, mutant| plan(scenario, seed, mutant, generator::registers),
+    system,
+    model: Model::Register,
+};
+
+/// Compare-and-swap over few values.
+pub const CAS: Scenario = Scenario {
+    id: "consensus/cas",
+    about: "Raft: reads, writes and compare-and-swaps of a few registers are linearizable",
+    plan: |scenario, seed, mutant| plan(scenario, seed, mutant, generator::cas_registers),
+    system,
+    model: Model::CasRegister,
+};
+
+fn plan(
+    scenario: &Scenario,
+    seed: Seed,
+    mutant: Option<String>,
+    generate: fn(Key, &Shape) -> Vec<ClientPlan>,
+) -> Plan {
+    let key = Key::root(seed.0).label("plan");
+    let phases = Phases {
+        warm_up_end_ns: 1_000 * MS,
+        storm_end_ns: 9_000 * MS,
+        settle_end_ns: 12_000 * MS,
+        end_ns: 20_000 * MS,
+    };
+    let shape = Shape {
+        clients: key.label("clients").between(3, 6),
+        keys: key.label("keys").between(1, 4),
+        operations: key.label("operations").between(20, 50),
+        wait_ns_mean: *key.label("wait").pick(&[20 * MS, 100 * MS, 200 * MS]),
+    };
+    let nodes = *key.label("nodes").pick(&[3, 3, 3, 5]);
+    let latency_ns_max = *key.label("latency").pick(&[MS, 2 * MS, 10 * MS, 40 * MS]);
+    Plan {
+        schema: PLAN_SCHEMA,
+        scenario: scenario.id.to_owned(),
+        seed,
+        mutant,
+        nodes,
+        schedule: *key.label("schedule").pick(&[
+            Schedule::Fifo,
+            Schedule::Random,
+            Schedule::Random,
+        ]),
+        network: NetworkPlan {
+            latency_ns_min: MS / 5,
+            latency_ns_max,
+        },
+        clients: generate(key.label("workload"), &shape),
+        faults: nemesis::plan(key.label("faults"), nodes, &phases),
+        phases,
+    }
+}
+
+fn system(plan: &Plan) -> Rc<RefCell<dyn System>> {
+    let servers = (0..plan.nodes)
+        .map(|number| (raft::NodeId(number), format!("n{number}:{PORT}")))
+        .collect();
+    let key = Key::root(plan.seed.0).label("servers");
+    Rc::new(RefCell::new(Consensus {
+        servers,
+        // Small numbers, so that a short run makes and sends snapshots too.
+        snapshot_every: *key.label("snapshot").pick(&[20, 60, 200]),
+        trailing_entries: *key.label("trailing").pick(&[0, 10, 100]),
+        elections: ElectionSafety::default(),
+        votes: OneVote::default(),
+        machines: StateMachineSafety::default(),
+    }))
+}
+
+struct Consensus {
+    servers: BTreeMap<raft::NodeId, String>,
+    snapshot_every: u64,
+    trailing_entries: u64,
+    elections: ElectionSafety,
+    votes: OneVote,
+    machines: StateMachineSafety,
+}
+
+/// A server has stopped by itself.
+struct Stopped(ServerError);
+
+impl System for Consensus {
+    fn start(&self, node: NodeId, number: u32) {
+        let (id, servers) = (raft::NodeId(number), self.servers.clone());
+        let (snapshot_every, trailing_entries) = (self.snapshot_every, self.trailing_entries);
+        node.start(move || {
+            // A server that restarts jitters its elections anew.
+            let raft = raft::Config::new(
+                id,
+                servers.keys().copied().collect(),
+                squall_sim::rand::bits(),
+            );
+            let config = server::Config {
+                raft: raft::Config {
+                    trailing_entries,
+                    ..raft
+                },
+                directory: "/data".into(),
+                listen: format!("0.0.0.0:{PORT}"),
+                peers: servers.clone(),
+                snapshot_every,
+                limits: Limits::default(),
+            };
+            async move {
+                if let Err(error) = server::serve(config).await {
+                    squall_sim::emit(Stopped(error));
+                }
+            }
+        });
+    }
+
+    fn connect(&self, client: u32) -> Box<dyn Connection> {
+        let servers = self
+            .servers
+            .iter()
+            .map(|(id, address)| (*id, address.clone()))
+            .collect();
+        Box::new(RegisterClient(Client::new(
+            client::Config::new(servers),
+            client as usize,
+        )))
+    }
+
+    fn hear(&mut self, server: u32, emitted: &Emitted<'_>) -> Vec<Heard> {
+        if let Some(Stopped(error)) = emitted.event.downcast_ref() {
+            return vec![Heard::Broken(stopped(server, error))];
+        }
+        let Some(truth) = emitted.event.downcast_ref::<Truth>() else {
+            return Vec::new();
+        };
+        match truth {
+            Truth::RoleChanged { role, term } => self.hear_role(server, *role, term.0),
+            Truth::Voted {
+                term,
+                voted_for: Some(candidate),
+            } => self
+                .votes
+                .votes(server, term.0, candidate.0)
+                .map(Heard::Broken)
+                .into_iter()
+                .collect(),
+            Truth::Applied {
+                index,
+                term,
+                command,
+            } => {
+                let broken = self.machines.applies(server, index.0, term.0, *command);
+                broken.map(Heard::Broken).into_iter().collect()
+            }
+            Truth::SnapshotInstalled { last } => {
+                let what = format!("took the leader's snapshot up to {}", last.index.0);
+                vec![Heard::Report {
+                    kind: "snapshot",
+                    what,
+                }]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Consensus {
+    fn hear_role(&mut self, server: u32, role: Role, term: u64) -> Vec<Heard> {
+        let kind = match role {
+            Role::Leader => "leader",
+            Role::Candidate => "candidate",
+            Role::Follower => "follower",
+            // Asking costs nobody anything, and is no news.
+            Role::PreCandidate => return Vec::new(),
+        };
+        let report = Heard::Report {
+            kind,
+            what: format!("{kind} in term {term}"),
+        };
+        if role != Role::Leader {
+            return vec![report];
+        }
+        let broken = self.elections.leads(server, term).map(Heard::Broken);
+        [Heard::Leads, report].into_iter().chain(broken).collect()
+    }
+}
+
+fn stopped(server: u32, error: &ServerError) -> squall_checkers::Anomaly {
+    squall_checkers::Anomaly {
+        checker: "crash".to_owned(),
+        class: "server-stopped".to_owned(),
+        sentence: format!("Server n{server} stopped by itself: {error}"),
+        witness: Vec::new(),
+        first_bad_event: None,
+        explanation: Vec::new(),
+    }
+}
+
+struct RegisterClient(Client);
+
+impl Connection for RegisterClient {
+    fn perform<'a>(
+        &'a mut self,
+        operation: &'a PlannedOperation,
+        deadline: Instant,
+    ) -> LocalFuture<'a, Completion> {
+        Box::pin(self.perform_register(operation, deadline))
+    }
+}
+
+impl RegisterClient {
+    async fn perform_register(
+        &mut self,
+        operation: &PlannedOperation,
+        deadline: Instant,
+    ) -> Completion {
+        let Some(Value::Text(key)) = operation.key.clone() else {
+            return Completion::Fail("the plan names no key".to_owned());
+        };
+        if operation.f == "read" {
+            return match self.0.read(&key, deadline).await {
+                Ok(value) => Completion::Ok(value_of(value)),
+                Err(error) => Completion::Fail(error.to_string()),
+            };
+        }
+        let service_operation = match (operation.f.as_str(), &operation.value) {
+            ("write", value) => Operation::Put {
+                key,
+                value: text_of(value),
+            },
+            ("cas", Value::List(values)) if values.len() == 2 => Operation::CompareAndSwap {
+                key,
+                expected: Some(text_of(&values[0])),
+                new: Some(text_of(&values[1])),
+            },
+            (f, value) => {
+                return Completion::Fail(format!("the plan has no such operation: {f} {value}"));
+            }
+        };
+        match self.0.execute(service_operation, deadline).await {
+            Ok(Answer::NotSwapped { found }) => {
+                Completion::Fail(format!("found {}", value_of(found)))
+            }
+            Ok(_) => Completion::Ok(operation.value.clone()),
+            // A failed compare-and-swap says that the values differed; one that was not done does not.
+            Err(ClientError::NotDone(why)) if operation.f == "cas" => {
+                Completion::Info(why.to_owned())
+            }
+            Err(ClientError::NotDone(why)) => Completion::Fail(why.to_owned()),
+            Err(ClientError::Indeterminate(why)) => Completion::Info(why.to_owned()),
+        }
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    value.to_string()
+}
+
+/// The service stores text; registers hold numbers.
+fn value_of(text: Option<String>) -> Value {
+    let Some(text) = text else { return Value::Nil };
+    text.parse().map_or(Value::Text(text), Value::Int)
+}

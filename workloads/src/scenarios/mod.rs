@@ -1,0 +1,3 @@
+//! The scenarios that come with Squall, a file a system.
+
+pub mod consensus;

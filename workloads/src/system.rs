@@ -1,0 +1,57 @@
+//! What the runner must know of a system under test.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use squall_checkers::history::Value;
+use squall_checkers::verdict::Anomaly;
+use squall_sim::engine::{Emitted, NodeId};
+use squall_sim::time::Instant;
+
+use crate::plan::PlannedOperation;
+
+/// A future that stays on its thread.
+pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// A system under test: how its servers start, how clients speak to it, and what it says of itself.
+pub trait System {
+    /// Starts a server on a machine that has just been added, or has nothing on its disk yet.
+    fn start(&self, node: NodeId, number: u32);
+
+    /// A new client, for a task of its own.
+    fn connect(&self, client: u32) -> Box<dyn Connection>;
+
+    /// Understands something that a server emitted.
+    fn hear(&mut self, server: u32, emitted: &Emitted<'_>) -> Vec<Heard>;
+}
+
+/// A client's side of a system.
+pub trait Connection {
+    /// Does one operation; an answer comes by the deadline, or soon after it.
+    fn perform<'a>(
+        &'a mut self,
+        operation: &'a PlannedOperation,
+        deadline: Instant,
+    ) -> LocalFuture<'a, Completion>;
+}
+
+/// How an operation ended, as its client saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completion {
+    Ok(Value),
+    /// It certainly did not happen.
+    Fail(String),
+    /// It may have happened, or may yet.
+    Info(String),
+}
+
+/// What a server's words mean to the runner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The server leads from now on.
+    Leads,
+    /// A line for the server's lane in the report.
+    Report { kind: &'static str, what: String },
+    /// The servers' own words show that a promise is broken.
+    Broken(Anomaly),
+}
