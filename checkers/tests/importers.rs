@@ -82,7 +82,7 @@ fn a_map_whose_deleted_key_came_back() {
         FailedCas::Dropped,
         expect![[r#"
             stale-read: Process 1 read x = 1 (0.021 s to 0.024 s) although process 2's delete of x had been acknowledged at 0.018 s.
-            [0, 2, 4] since event Some(8)
+            [2, 4] since event Some(8)
             Everything before event 8 can be explained. There process 1's get (operation 4) returns, and in no state that remains can it have happened:
             state nil: the value is nil, but the read saw 1
         "#]],

@@ -18,9 +18,13 @@ pub(super) fn anomaly<S: Spec>(
     let culprit = &history.operations()[bad.culprit];
     let diagnosis = diagnose(spec, history, &bad.key, culprit)?;
     let diagnosis = diagnosis.unwrap_or_else(|| no_order(culprit));
-    let suspects = [&diagnosis.operations[..], &diagnosis.suspects[..]].concat();
-    let mut witness = minimise(spec, &bad.entries, &suspects);
-    witness.extend(&diagnosis.operations);
+    let Diagnosis {
+        operations,
+        suspects,
+        ..
+    } = &diagnosis;
+    let mut witness = minimise(spec, &bad.entries, operations, suspects);
+    witness.extend(operations);
     witness.sort_unstable();
     witness.dedup();
     Ok(Anomaly {

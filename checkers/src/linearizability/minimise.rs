@@ -25,54 +25,80 @@ const MEMORY_BYTES_PER_TRY_MAX: u64 = 256 << 20;
 /// How much work goes into finding the states that the object can be in.
 const STATE_STEPS_MAX: usize = 1_000_000;
 
-/// The ids of operations whose certainty alone makes `entries` impossible. `suspects` is a guess: where
-/// it is right, it saves the search.
-pub(super) fn minimise<S: Spec>(spec: &S, entries: &[Entry<S>], suspects: &[usize]) -> Vec<usize> {
+/// The ids of operations whose certainty alone makes `entries` impossible. `named`, and those together
+/// with `suspects`, are guesses: where one is right, it saves the search.
+pub(super) fn minimise<S: Spec>(
+    spec: &S,
+    entries: &[Entry<S>],
+    named: &[usize],
+    suspects: &[usize],
+) -> Vec<usize> {
+    let states = reachable_states(spec, entries);
     let entries = entries.to_vec();
     let mut attempt = Attempt {
         spec,
-        states: None,
+        start: None,
         entries,
         tries: 0,
         configurations: 0,
     };
-    let certain = attempt.certain();
-    let guess: Vec<usize> = certain
-        .iter()
-        .copied()
-        .filter(|id| suspects.contains(id))
-        .collect();
+    if let Some(states) = &states
+        && let Some(kept) = attempt.without_past(states, named)
+    {
+        return kept;
+    }
+    let guess = attempt.certain(|id| named.contains(&id) || suspects.contains(&id));
     if attempt.is_impossible(&guess) {
         return attempt.shrink(guess);
     }
-    attempt.forget_the_past();
-    let certain = attempt.certain();
+    if let Some(states) = states {
+        attempt.forget_the_past(states);
+    }
+    let certain = attempt.certain(|_| true);
     attempt.shrink(certain)
 }
 
 struct Attempt<'a, S: Spec> {
     spec: &'a S,
     /// The states in which `entries` may begin; `None` for the initial one.
-    states: Option<Vec<S::State>>,
+    start: Option<Vec<S::State>>,
     entries: Vec<Entry<S>>,
     tries: usize,
     configurations: u64,
 }
 
 impl<S: Spec> Attempt<'_, S> {
-    fn certain(&self) -> Vec<usize> {
+    /// The ids of the certain operations among those that are wanted.
+    fn certain(&self, is_wanted: impl Fn(usize) -> bool) -> Vec<usize> {
         let certain = self
             .entries
             .iter()
             .filter(|entry| entry.completed.is_some());
-        certain.map(|entry| entry.id).collect()
+        certain
+            .map(|entry| entry.id)
+            .filter(|&id| is_wanted(id))
+            .collect()
+    }
+
+    /// What stays of some operations, if they are impossible whatever was before the first of them.
+    fn without_past(&mut self, states: &[S::State], ids: &[usize]) -> Option<Vec<usize>> {
+        let ids = self.certain(|id| ids.contains(&id));
+        let first = self.entries.iter().find(|entry| ids.contains(&entry.id))?;
+        let entries = self.after(first.invoked);
+        let (tries, configurations) = (self.tries, self.configurations);
+        let start = Some(states.to_vec());
+        let mut rest = Attempt {
+            spec: self.spec,
+            start,
+            entries,
+            tries,
+            configurations,
+        };
+        rest.is_impossible(&ids).then(|| rest.shrink(ids))
     }
 
     /// Finds the last event after which the operations are impossible whatever was before it.
-    fn forget_the_past(&mut self) {
-        let Some(states) = reachable_states(self.spec, &self.entries) else {
-            return;
-        };
+    fn forget_the_past(&mut self, states: Vec<S::State>) {
         let cuts: Vec<usize> = self.entries.iter().map(|entry| entry.invoked).collect();
         let (mut impossible, mut possible) = (None, cuts.len());
         let mut low = 0;
@@ -88,7 +114,7 @@ impl<S: Spec> Attempt<'_, S> {
         }
         if let Some(after) = impossible {
             self.entries = after;
-            self.states = Some(states);
+            self.start = Some(states);
         }
     }
 
@@ -132,9 +158,9 @@ impl<S: Spec> Attempt<'_, S> {
 
     fn is_impossible(&mut self, certain: &[usize]) -> bool {
         let relaxed = self.relaxed(certain);
-        let states = self.states.take();
-        let is_impossible = self.is_judged_impossible(states.as_deref(), &relaxed);
-        self.states = states;
+        let start = self.start.take();
+        let is_impossible = self.is_judged_impossible(start.as_deref(), &relaxed);
+        self.start = start;
         is_impossible
     }
 
