@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 pub enum Fault {
     /// The targets and the rest of the cluster cannot exchange packets, in the named direction.
     Partition { direction: Direction },
+    /// The servers that are not targets cannot exchange packets among each other; the targets, each a
+    /// bridge, reach everybody.
+    Bridge,
     /// SIGKILL; the page cache survives. The end of the episode starts the node again.
     Kill,
     /// The power goes: unsynced data is at the mercy of the disk, peers hear nothing. The end of
@@ -37,6 +40,7 @@ impl Fault {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Partition { .. } => "partition",
+            Self::Bridge => "bridge",
             Self::Kill => "kill",
             Self::PowerLoss => "power-loss",
             Self::Pause => "pause",
@@ -46,8 +50,9 @@ impl Fault {
     }
 
     /// All ids that [`Self::kind`] can answer, in the order of tables.
-    pub const KINDS: [&'static str; 6] = [
+    pub const KINDS: [&'static str; 7] = [
         "partition",
+        "bridge",
         "kill",
         "power-loss",
         "pause",

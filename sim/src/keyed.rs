@@ -138,7 +138,7 @@ const fn fold(a: u64, b: u64) -> u64 {
 }
 
 /// FNV-1a of 64 bits.
-const fn fnv1a(bytes: &[u8]) -> u64 {
+pub const fn fnv1a(bytes: &[u8]) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut at = 0;
     while at < bytes.len() {

@@ -27,6 +27,11 @@ pub fn emit<E: 'static>(event: E) {
     }
 }
 
+/// Whether anybody may hear what is emitted: asked first where an event costs something to make.
+pub fn is_observed() -> bool {
+    engine::world::is_running()
+}
+
 /// Whether [`log!`] keeps its line: asked first, so that a line that nobody keeps is not formatted.
 pub fn is_logging() -> bool {
     engine::is_logging()

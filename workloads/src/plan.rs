@@ -1,5 +1,7 @@
 //! The plan: all that decides a run, as a value.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use squall_checkers::history::Value;
 use squall_sim::fault::Fault;
@@ -25,6 +27,8 @@ pub struct Plan {
     /// The order of ready tasks and of events of one instant.
     pub schedule: squall_sim::engine::Schedule,
     pub network: NetworkPlan,
+    /// Numbers that the scenario draws for its system, by name.
+    pub knobs: BTreeMap<String, u64>,
     pub phases: Phases,
     /// One list per client: what it does, in order.
     pub clients: Vec<ClientPlan>,
@@ -109,6 +113,13 @@ pub enum Targets {
     Leader,
     /// Whoever led last and this many others, the next in number.
     LeaderAnd(u32),
+}
+
+impl Plan {
+    /// A knob; `default` where the plan does not turn it.
+    pub fn knob(&self, name: &str, default: u64) -> u64 {
+        self.knobs.get(name).copied().unwrap_or(default)
+    }
 }
 
 impl Seed {

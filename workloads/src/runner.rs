@@ -22,7 +22,7 @@ use crate::scenario::Scenario;
 use crate::system::{Completion, Connection, System};
 
 /// How long a client waits for an operation before it calls it in doubt.
-const PATIENCE: Duration = Duration::from_millis(1000);
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Runs a plan. `detail` keeps what servers log.
 ///

@@ -29,6 +29,8 @@ pub enum Truth {
         term: Term,
         /// [`command_hash`] of the entry.
         command: u64,
+        /// [`Service::fingerprint`](super::service::Service::fingerprint) of the state after it.
+        state: u64,
     },
     /// A client was told that its command is done.
     Acknowledged {
@@ -46,11 +48,12 @@ pub enum Truth {
 
 impl Truth {
     /// The truth about an entry that has been applied.
-    pub fn applied(entry: &Entry) -> Self {
+    pub fn applied(entry: &Entry, state: u64) -> Self {
         Self::Applied {
             index: entry.id.index,
             term: entry.id.term,
             command: command_hash(&entry.payload),
+            state,
         }
     }
 }
@@ -59,8 +62,6 @@ impl Truth {
 pub fn command_hash(payload: &Payload) -> u64 {
     match payload {
         Payload::Noop => 0,
-        Payload::Command(bytes) => bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        }),
+        Payload::Command(bytes) => squall_sim::keyed::fnv1a(bytes),
     }
 }

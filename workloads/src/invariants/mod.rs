@@ -6,7 +6,7 @@ mod state_machine_safety;
 
 pub use election_safety::ElectionSafety;
 pub use one_vote::OneVote;
-pub use state_machine_safety::StateMachineSafety;
+pub use state_machine_safety::{Application, StateMachineSafety};
 
 use squall_checkers::verdict::Anomaly;
 

@@ -12,11 +12,13 @@ use crate::plan::{Episode, Phases};
 
 /// The episodes of a run: a storm of random faults, or a script of those that belong together.
 pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
-    let mut episodes = match key.label("nemesis").below(10) {
-        0..6 => swarm::plan(key.label("swarm"), nodes, phases),
-        6 => scripts::leader_churn(key.label("leader-churn"), nodes, phases),
-        7 => scripts::isolated_leaders(key.label("isolated-leaders"), phases),
-        8 => scripts::restarts_under_election(key.label("restarts-under-election"), nodes, phases),
+    let mut episodes = match key.label("nemesis").below(20) {
+        0..8 => swarm::plan(key.label("swarm"), nodes, phases),
+        8..12 => scripts::leader_churn(key.label("leader-churn"), nodes, phases),
+        12..14 => scripts::isolated_leaders(key.label("isolated-leaders"), phases),
+        14 | 15 => scripts::stalled_leaders(key.label("stalled-leaders"), phases),
+        16 => scripts::restarts_under_election(key.label("restarts-under-election"), nodes, phases),
+        17 | 18 => scripts::restarted_bridge(key.label("restarted-bridge"), nodes, phases),
         _ => scripts::part_kill(key.label("part-kill"), nodes, phases),
     };
     // An event may never come; a run whose only faults wait for one would prove nothing.

@@ -8,42 +8,112 @@ use crate::plan::{Episode, Phases, Start, Targets};
 const MS: u64 = 1_000_000;
 
 /// Leaders that die soon after they are elected and come back soon after that: the moves of figure 8
-/// of the Raft paper, in which an entry of an old term is replicated and then overwritten.
+/// of the Raft paper. An entry that only its leader holds is replicated by that leader in a later
+/// term, and overwritten by another that holds an entry of a term between.
+///
+/// Half of the leaders die before anybody hears of their first entry; the others live for a few
+/// packets.
 pub fn leader_churn(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
-    let count = key.label("count").between(4, 12) as u32;
-    let patience_ns = *key.label("patience").pick(&[3 * MS, 12 * MS, 40 * MS]);
-    let episodes = (2..2 + count).map(|nth| {
+    let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
+    let extra_ns_max = *key.label("slow").pick(&[2 * MS, 10 * MS, 30 * MS]);
+    let episodes = (2..26).map(|nth| {
         let key = key.with(u64::from(nth));
-        let delay_ns = key.label("delay").between(0, patience_ns);
+        let delay_ns = key.label("delay").below(5 * extra_ns_max);
         Episode {
             fault: key
                 .label("fault")
                 .pick(&[Fault::Kill, Fault::PowerLoss])
                 .clone(),
-            start: Start::Leader { nth, delay_ns },
-            duration_ns: key.label("duration").between(20 * MS, 500 * MS),
+            start: Start::Leader {
+                nth,
+                delay_ns: if key.label("at-once").chance(1, 2) {
+                    0
+                } else {
+                    delay_ns
+                },
+            },
+            duration_ns: key.label("duration").between(100 * MS, 900 * MS),
             targets: Targets::Leader,
         }
     });
     let slow = Episode {
-        fault: Fault::SlowLinks {
-            extra_ns_max: *key.label("slow").pick(&[5 * MS, 20 * MS, 60 * MS]),
-        },
+        fault: Fault::SlowLinks { extra_ns_max },
         start: Start::At {
             ns: phases.warm_up_end_ns,
         },
-        duration_ns: phases.storm_end_ns - phases.warm_up_end_ns,
+        duration_ns: storm_ns,
         targets: Targets::Nodes((0..nodes).collect()),
     };
     let first = Episode {
         fault: Fault::Kill,
         start: Start::At {
-            ns: phases.warm_up_end_ns + key.label("first").between(0, 2000 * MS),
+            ns: phases.warm_up_end_ns + key.label("first").below(storm_ns / 4),
         },
-        duration_ns: 200 * MS,
+        duration_ns: 300 * MS,
         targets: Targets::Leader,
     };
     [slow, first].into_iter().chain(episodes).collect()
+}
+
+/// Leaders that stand still for about as long as it takes to elect another, and then go on with what
+/// their clients have asked them meanwhile.
+pub fn stalled_leaders(key: Key, phases: &Phases) -> Vec<Episode> {
+    let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
+    let stalls = storm_ns / (900 * MS);
+    let episodes = (0..stalls).map(|number| {
+        let key = key.with(number);
+        Episode {
+            fault: Fault::Pause,
+            start: Start::At {
+                ns: phases.warm_up_end_ns + number * 900 * MS + key.label("start").below(200 * MS),
+            },
+            duration_ns: key.label("duration").between(250 * MS, 700 * MS),
+            targets: Targets::Leader,
+        }
+    });
+    episodes.collect()
+}
+
+/// Two sides that only meet in one server, which dies and is back within milliseconds, over and over:
+/// both sides stand for the same term, and what the bridge has promised to one is asked of it again
+/// by the other.
+pub fn restarted_bridge(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
+    let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
+    let bridge = key.label("bridge").below(u64::from(nodes)) as u32;
+    let apart = Episode {
+        fault: Fault::Bridge,
+        start: Start::At {
+            ns: phases.warm_up_end_ns,
+        },
+        duration_ns: storm_ns,
+        targets: Targets::Nodes(vec![bridge]),
+    };
+    let slow = Episode {
+        fault: Fault::SlowLinks {
+            extra_ns_max: *key.label("slow").pick(&[MS, 20 * MS, 80 * MS]),
+        },
+        start: Start::At {
+            ns: phases.warm_up_end_ns,
+        },
+        duration_ns: storm_ns,
+        targets: Targets::Nodes(vec![bridge]),
+    };
+    let every_ns = *key.label("every").pick(&[60 * MS, 150 * MS, 400 * MS]);
+    let restarts = (0..storm_ns / every_ns).map(|number| {
+        let key = key.label("restart").with(number);
+        Episode {
+            fault: key
+                .label("fault")
+                .pick(&[Fault::Kill, Fault::PowerLoss])
+                .clone(),
+            start: Start::At {
+                ns: phases.warm_up_end_ns + number * every_ns + key.label("start").below(every_ns),
+            },
+            duration_ns: key.label("duration").between(MS, 30 * MS),
+            targets: Targets::Nodes(vec![bridge]),
+        }
+    });
+    [apart, slow].into_iter().chain(restarts).collect()
 }
 
 /// Leaders that lose their followers while clients still reach them.

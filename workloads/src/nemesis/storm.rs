@@ -119,6 +119,7 @@ impl Act {
             Fault::Partition { direction } => {
                 self.apply_to_links(servers, *direction, LinkEffect::Cut)
             }
+            Fault::Bridge => self.apply_bridge(servers),
             Fault::SlowLinks { extra_ns_max } => {
                 let effect = LinkEffect::Slow {
                     extra_ns_max: *extra_ns_max,
@@ -167,6 +168,29 @@ impl Act {
         }
         Applied {
             struck: servers.to_vec(),
+            links: Some(tag),
+            observed: 0,
+        }
+    }
+
+    /// Cuts the links among the servers that are not targets.
+    fn apply_bridge(&self, bridges: &[u32]) -> Applied {
+        let tag = engine::new_fault_tag();
+        let all = &self.cluster.servers;
+        let apart: Vec<NodeId> = (0..all.len())
+            .filter(|server| !bridges.contains(&(*server as u32)))
+            .map(|server| all[server])
+            .collect();
+        for (from, to) in apart
+            .iter()
+            .flat_map(|from| apart.iter().map(move |to| (*from, *to)))
+        {
+            if from != to {
+                engine::add_link_effect(from, to, tag, LinkEffect::Cut);
+            }
+        }
+        Applied {
+            struck: bridges.to_vec(),
             links: Some(tag),
             observed: 0,
         }

@@ -64,6 +64,7 @@ fn fault(key: Key, kind: &str) -> Fault {
                 Direction::Incoming,
             ]),
         },
+        "bridge" => Fault::Bridge,
         "kill" => Fault::Kill,
         "power-loss" => Fault::PowerLoss,
         "pause" => Fault::Pause,

@@ -13,10 +13,10 @@ use squall_models::consensus::service::{Answer, Limits, Operation};
 use squall_models::consensus::truth::Truth;
 use squall_sim::engine::{Emitted, NodeId, Schedule};
 use squall_sim::keyed::Key;
-use squall_sim::time::Instant;
+use squall_sim::time::{Duration, Instant};
 
 use crate::generator::{self, Shape};
-use crate::invariants::{ElectionSafety, OneVote, StateMachineSafety};
+use crate::invariants::{Application, ElectionSafety, OneVote, StateMachineSafety};
 use crate::nemesis;
 use crate::plan::{ClientPlan, NetworkPlan, PLAN_SCHEMA, Phases, Plan, PlannedOperation, Seed};
 use crate::scenario::Scenario;
@@ -50,19 +50,18 @@ fn plan(
     generate: fn(Key, &Shape) -> Vec<ClientPlan>,
 ) -> Plan {
     let key = Key::root(seed.0).label("plan");
+    let storm_ns = *key
+        .label("storm")
+        .pick(&[3_000 * MS, 6_000 * MS, 9_000 * MS]);
+    let warm_up_end_ns = 1_000 * MS;
+    let storm_end_ns = warm_up_end_ns + storm_ns;
     let phases = Phases {
-        warm_up_end_ns: 1_000 * MS,
-        storm_end_ns: 9_000 * MS,
-        settle_end_ns: 12_000 * MS,
-        end_ns: 20_000 * MS,
+        warm_up_end_ns,
+        storm_end_ns,
+        settle_end_ns: storm_end_ns + 3_000 * MS,
+        end_ns: storm_end_ns + 11_000 * MS,
     };
-    let shape = Shape {
-        clients: key.label("clients").between(3, 6),
-        keys: key.label("keys").between(1, 4),
-        operations: key.label("operations").between(20, 50),
-        wait_ns_mean: *key.label("wait").pick(&[20 * MS, 100 * MS, 200 * MS]),
-    };
-    let nodes = *key.label("nodes").pick(&[3, 3, 3, 5]);
+    let nodes = *key.label("nodes").pick(&[3, 3, 5]);
     let latency_ns_max = *key.label("latency").pick(&[MS, 2 * MS, 10 * MS, 40 * MS]);
     Plan {
         schema: PLAN_SCHEMA,
@@ -79,22 +78,48 @@ fn plan(
             latency_ns_min: MS / 5,
             latency_ns_max,
         },
-        clients: generate(key.label("workload"), &shape),
+        knobs: knobs(key.label("knobs")),
+        clients: generate(key.label("workload"), &shape(key.label("shape"), storm_ns)),
         faults: nemesis::plan(key.label("faults"), nodes, &phases),
         phases,
     }
+}
+
+/// Clients that work through most of the storm, in a hurry or at leisure.
+fn shape(key: Key, storm_ns: u64) -> Shape {
+    let wait_ns_mean = *key.label("wait").pick(&[10 * MS, 50 * MS, 150 * MS]);
+    // An operation takes some ten milliseconds itself, and a second where it meets a fault.
+    let operations = (storm_ns / (wait_ns_mean + 40 * MS)).clamp(10, 60);
+    Shape {
+        clients: key.label("clients").between(3, 7),
+        keys: key.label("keys").between(1, 4),
+        operations,
+        wait_ns_mean,
+    }
+}
+
+/// Small numbers, so that a short run makes snapshots, sends them, and writes records that span
+/// sectors.
+fn knobs(key: Key) -> BTreeMap<String, u64> {
+    let knob = |name: &str, values: &[u64]| (name.to_owned(), *key.label(name).pick(values));
+    BTreeMap::from([
+        knob("snapshot-every", &[3, 20, 100]),
+        knob("trailing-entries", &[0, 5, 50]),
+        knob("padding-bytes", &[0, 0, 700]),
+        knob("attempt-timeout-ms", &[200, 500, 900]),
+    ])
 }
 
 fn system(plan: &Plan) -> Rc<RefCell<dyn System>> {
     let servers = (0..plan.nodes)
         .map(|number| (raft::NodeId(number), format!("n{number}:{PORT}")))
         .collect();
-    let key = Key::root(plan.seed.0).label("servers");
     Rc::new(RefCell::new(Consensus {
         servers,
-        // Small numbers, so that a short run makes and sends snapshots too.
-        snapshot_every: *key.label("snapshot").pick(&[20, 60, 200]),
-        trailing_entries: *key.label("trailing").pick(&[0, 10, 100]),
+        snapshot_every: plan.knob("snapshot-every", 100),
+        trailing_entries: plan.knob("trailing-entries", 50),
+        padding_bytes: plan.knob("padding-bytes", 0) as usize,
+        attempt_timeout: Duration::from_millis(plan.knob("attempt-timeout-ms", 500)),
         elections: ElectionSafety::default(),
         votes: OneVote::default(),
         machines: StateMachineSafety::default(),
@@ -105,6 +130,9 @@ struct Consensus {
     servers: BTreeMap<raft::NodeId, String>,
     snapshot_every: u64,
     trailing_entries: u64,
+    /// What is put behind each value, so that records of the log span sectors.
+    padding_bytes: usize,
+    attempt_timeout: Duration,
     elections: ElectionSafety,
     votes: OneVote,
     machines: StateMachineSafety,
@@ -149,10 +177,14 @@ impl System for Consensus {
             .iter()
             .map(|(id, address)| (*id, address.clone()))
             .collect();
-        Box::new(RegisterClient(Client::new(
-            client::Config::new(servers),
-            client as usize,
-        )))
+        let config = client::Config {
+            attempt_timeout: self.attempt_timeout,
+            ..client::Config::new(servers)
+        };
+        Box::new(RegisterClient {
+            client: Client::new(config, client as usize),
+            padding_bytes: self.padding_bytes,
+        })
     }
 
     fn hear(&mut self, server: u32, emitted: &Emitted<'_>) -> Vec<Heard> {
@@ -177,8 +209,14 @@ impl System for Consensus {
                 index,
                 term,
                 command,
+                state,
             } => {
-                let broken = self.machines.applies(server, index.0, term.0, *command);
+                let application = Application {
+                    term: term.0,
+                    command: *command,
+                    state: *state,
+                };
+                let broken = self.machines.applies(server, index.0, application);
                 broken.map(Heard::Broken).into_iter().collect()
             }
             Truth::SnapshotInstalled { last } => {
@@ -225,7 +263,10 @@ fn stopped(server: u32, error: &ServerError) -> squall_checkers::Anomaly {
     }
 }
 
-struct RegisterClient(Client);
+struct RegisterClient {
+    client: Client,
+    padding_bytes: usize,
+}
 
 impl Connection for RegisterClient {
     fn perform<'a>(
@@ -247,7 +288,7 @@ impl RegisterClient {
             return Completion::Fail("the plan names no key".to_owned());
         };
         if operation.f == "read" {
-            return match self.0.read(&key, deadline).await {
+            return match self.client.read(&key, deadline).await {
                 Ok(value) => Completion::Ok(value_of(value)),
                 Err(error) => Completion::Fail(error.to_string()),
             };
@@ -255,18 +296,18 @@ impl RegisterClient {
         let service_operation = match (operation.f.as_str(), &operation.value) {
             ("write", value) => Operation::Put {
                 key,
-                value: text_of(value),
+                value: self.text_of(value),
             },
             ("cas", Value::List(values)) if values.len() == 2 => Operation::CompareAndSwap {
                 key,
-                expected: Some(text_of(&values[0])),
-                new: Some(text_of(&values[1])),
+                expected: Some(self.text_of(&values[0])),
+                new: Some(self.text_of(&values[1])),
             },
             (f, value) => {
                 return Completion::Fail(format!("the plan has no such operation: {f} {value}"));
             }
         };
-        match self.0.execute(service_operation, deadline).await {
+        match self.client.execute(service_operation, deadline).await {
             Ok(Answer::NotSwapped { found }) => {
                 Completion::Fail(format!("found {}", value_of(found)))
             }
@@ -279,14 +320,18 @@ impl RegisterClient {
             Err(ClientError::Indeterminate(why)) => Completion::Info(why.to_owned()),
         }
     }
+
+    /// A value as the service stores it: text, padded.
+    fn text_of(&self, value: &Value) -> String {
+        format!("{value}{}", ".".repeat(self.padding_bytes))
+    }
 }
 
-fn text_of(value: &Value) -> String {
-    value.to_string()
-}
-
-/// The service stores text; registers hold numbers.
+/// A value as registers hold it: a number.
 fn value_of(text: Option<String>) -> Value {
     let Some(text) = text else { return Value::Nil };
-    text.parse().map_or(Value::Text(text), Value::Int)
+    let unpadded = text.trim_end_matches('.');
+    unpadded
+        .parse()
+        .map_or_else(|_| Value::Text(unpadded.to_owned()), Value::Int)
 }

@@ -212,7 +212,9 @@ impl Core {
             }
         };
         self.last_applied = *id;
-        emit(Truth::applied(entry));
+        if squall_sim::is_observed() {
+            emit(Truth::applied(entry, self.service.fingerprint()));
+        }
         let Some((term, asker)) = self.proposals.remove(&id.index) else {
             return Ok(());
         };

@@ -158,6 +158,15 @@ impl Service {
         self.values.get(key).map(String::as_str)
     }
 
+    /// A hash of all keys and values: equal states have equal fingerprints.
+    pub fn fingerprint(&self) -> u64 {
+        let key = squall_sim::keyed::Key::root(0);
+        let pairs = self.values.iter();
+        pairs
+            .fold(key, |key, (name, value)| key.label(name).label(value))
+            .bits()
+    }
+
     fn execute_once(&mut self, index: Index, execute: &Execute) -> Response {
         let most = self.limits.answers_per_session;
         match self.sessions.standing(index, execute, most) {
