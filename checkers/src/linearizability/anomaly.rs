@@ -1,7 +1,7 @@
 //! Why a history is impossible, for a reader.
 
 use super::minimise::minimise;
-use super::prefix::BadPrefix;
+use super::prefix::{BadPrefix, operations_until};
 use crate::history::{Event, History, Operation, Value};
 use crate::spec::{Call, DecodeError, Diagnosis, Spec};
 use crate::verdict::Anomaly;
@@ -16,17 +16,13 @@ pub(super) fn anomaly<S: Spec>(
     bad: &BadPrefix<S>,
 ) -> Result<Anomaly, DecodeError> {
     let culprit = &history.operations()[bad.culprit];
-    let diagnosis = diagnose(spec, history, &bad.key, culprit)?;
-    let diagnosis = diagnosis.unwrap_or_else(|| no_order(culprit));
+    let diagnosis = diagnose(spec, history, bad)?.unwrap_or_else(|| no_order(culprit));
     let Diagnosis {
         operations,
         suspects,
         ..
     } = &diagnosis;
-    let mut witness = minimise(spec, &bad.entries, operations, suspects);
-    witness.extend(operations);
-    witness.sort_unstable();
-    witness.dedup();
+    let witness = minimise(spec, &bad.entries, operations, suspects);
     Ok(Anomaly {
         checker: "linearizability".to_owned(),
         class: diagnosis.class.to_owned(),
@@ -37,29 +33,30 @@ pub(super) fn anomaly<S: Spec>(
     })
 }
 
+/// What the specification says, knowing no more than the prefix does.
 fn diagnose<S: Spec>(
     spec: &S,
     history: &History,
-    key: &Option<Value>,
-    culprit: &Operation,
+    bad: &BadPrefix<S>,
 ) -> Result<Option<Diagnosis>, DecodeError> {
-    let end = culprit.completed.unwrap_or(usize::MAX);
-    let mut calls = Vec::new();
-    let mut at = None;
-    for recorded in history.operations() {
-        if recorded.invoked > end || spec.key(recorded) != *key {
-            continue;
-        }
-        if recorded.id == culprit.id {
-            at = Some(calls.len());
-        }
+    let mut operations = operations_until(history, bad.event + 1);
+    let end = history.operations()[bad.culprit]
+        .completed
+        .unwrap_or(bad.event);
+    operations.retain(|recorded| recorded.invoked < end && spec.key(recorded) == bad.key);
+    let mut calls = Vec::with_capacity(operations.len());
+    for recorded in &operations {
+        let decoded = spec.decode(recorded)?;
         calls.push(Call {
-            decoded: spec.decode(recorded)?,
+            decoded,
             recorded,
             has_times: history.has_times(),
         });
     }
-    Ok(at.and_then(|at| spec.diagnose(&calls, at)))
+    let culprit = operations
+        .iter()
+        .position(|recorded| recorded.id == bad.culprit);
+    Ok(culprit.and_then(|culprit| spec.diagnose(&calls, culprit)))
 }
 
 fn no_order(culprit: &Operation) -> Diagnosis {

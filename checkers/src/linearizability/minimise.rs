@@ -25,8 +25,9 @@ const MEMORY_BYTES_PER_TRY_MAX: u64 = 256 << 20;
 /// How much work goes into finding the states that the object can be in.
 const STATE_STEPS_MAX: usize = 1_000_000;
 
-/// The ids of operations whose certainty alone makes `entries` impossible. `named`, and those together
-/// with `suspects`, are guesses: where one is right, it saves the search.
+/// The ids of operations whose certainty alone makes `entries` impossible, in ascending order. `named`,
+/// and those together with `suspects`, are guesses: where one is right, it saves the search, and
+/// `named` are all in the result.
 pub(super) fn minimise<S: Spec>(
     spec: &S,
     entries: &[Entry<S>],
@@ -45,17 +46,24 @@ pub(super) fn minimise<S: Spec>(
     if let Some(states) = &states
         && let Some(kept) = attempt.without_past(states, named)
     {
-        return kept;
+        return united(kept, named);
     }
     let guess = attempt.certain(|id| named.contains(&id) || suspects.contains(&id));
     if attempt.is_impossible(&guess) {
-        return attempt.shrink(guess);
+        return united(attempt.shrink(guess), named);
     }
     if let Some(states) = states {
         attempt.forget_the_past(states);
     }
     let certain = attempt.certain(|_| true);
     attempt.shrink(certain)
+}
+
+fn united(mut kept: Vec<usize>, named: &[usize]) -> Vec<usize> {
+    kept.extend(named);
+    kept.sort_unstable();
+    kept.dedup();
+    kept
 }
 
 struct Attempt<'a, S: Spec> {

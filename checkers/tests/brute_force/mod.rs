@@ -106,7 +106,8 @@ pub(crate) fn compare<S: Spec>(spec: &S, events: &[Event]) -> bool {
                 !up_to(first_bad + 1),
                 "not yet bad at event {first_bad}: {events:#?}"
             );
-            let is_enough = is_impossible_alone(spec, &history, &anomaly.witness);
+            let shortest = self::history(events[..=first_bad].to_vec());
+            let is_enough = is_impossible_alone(spec, &shortest, &anomaly.witness);
             assert!(is_enough, "a weak witness: {events:#?}\n{anomaly:#?}");
         }
         other => panic!("no verdict: {other:?}"),
