@@ -23,7 +23,7 @@ pub struct Mutant {
 
 const CONSENSUS: &[&str] = &["consensus/register", "consensus/cas"];
 const SAFETY: &[&str] = &[
-    "linearizable",
+    "linearizability",
     "election-safety",
     "state-machine-safety",
     "one-vote",
@@ -82,7 +82,7 @@ pub const MUTANTS: &[Mutant] = &[
         reference: "etcd #741, consul #54, redisraft #22",
         root_cause: "a leader answers reads without asking whether it still leads",
         scenarios: CONSENSUS,
-        checkers: &["linearizable"],
+        checkers: &["linearizability"],
         faults: &["pause", "partition", "slow-links", "lossy-links"],
     },
     Mutant {
@@ -90,7 +90,7 @@ pub const MUTANTS: &[Mutant] = &[
         reference: "etcd #7331",
         root_cause: "a new leader answers reads before an entry of its own term is committed",
         scenarios: CONSENSUS,
-        checkers: &["linearizable"],
+        checkers: &["linearizability"],
         faults: &["kill", "power-loss", "pause", "partition"],
     },
     Mutant {
@@ -122,7 +122,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "recovery believes a record whose checksum is wrong",
         scenarios: CONSENSUS,
         checkers: &[
-            "linearizable",
+            "linearizability",
             "election-safety",
             "state-machine-safety",
             "one-vote",
@@ -144,7 +144,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a snapshot gets its name before its bytes are durable",
         scenarios: CONSENSUS,
         checkers: &[
-            "linearizable",
+            "linearizability",
             "election-safety",
             "state-machine-safety",
             "one-vote",

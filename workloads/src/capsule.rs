@@ -171,7 +171,7 @@ mod tests {
         let scenario = &scenario::SCENARIOS[0];
         let plan = scenario.plan(Seed(7), None);
         let anomaly = squall_checkers::Anomaly {
-            checker: "linearizable".to_owned(),
+            checker: "linearizability".to_owned(),
             class: "stale-read".to_owned(),
             sentence: "A stale read.".to_owned(),
             witness: vec![1, 2],
@@ -195,7 +195,7 @@ mod tests {
         let capsule = Capsule::parse(&text).unwrap();
         assert_eq!(
             capsule.signature,
-            "consensus/register:linearizable:stale-read"
+            "consensus/register:linearizability:stale-read"
         );
         assert_eq!(capsule.to_text(), text);
     }

@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(word_of(write_and_read(1), vec![fault(1)], &[]), "valid");
         assert_eq!(
             word_of(write_and_read(2), vec![fault(1)], &[]),
-            "invalid by linearizable"
+            "invalid by linearizability"
         );
         assert_eq!(
             word_of(write_and_read(1), vec![fault(1)], &["liveness", "crash"]),
@@ -159,7 +159,7 @@ mod tests {
         );
         assert_eq!(
             word_of(write_and_read(2), vec![fault(1)], &["crash"]),
-            "invalid by linearizable"
+            "invalid by linearizability"
         );
     }
 

@@ -6,9 +6,10 @@ pub mod scripts;
 pub mod storm;
 pub mod swarm;
 
+use squall_sim::fault::Fault;
 use squall_sim::keyed::Key;
 
-use crate::plan::{Episode, Phases};
+use crate::plan::{Episode, Phases, Start};
 
 /// The episodes of a run: a storm of random faults, or a script of those that belong together.
 pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
@@ -17,12 +18,19 @@ pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
         8..12 => scripts::leader_churn(key.label("leader-churn"), nodes, phases),
         12..14 => scripts::isolated_leaders(key.label("isolated-leaders"), phases),
         14 | 15 => scripts::stalled_leaders(key.label("stalled-leaders"), phases),
-        16 => scripts::restarts_under_election(key.label("restarts-under-election"), nodes, phases),
+        16 => match key.label("voter").below(2) {
+            0 => scripts::restarts_under_election(
+                key.label("restarts-under-election"),
+                nodes,
+                phases,
+            ),
+            _ => scripts::lagging_voter(key.label("lagging-voter"), nodes, phases),
+        },
         17 | 18 => scripts::restarted_bridge(key.label("restarted-bridge"), nodes, phases),
         _ => scripts::part_kill(key.label("part-kill"), nodes, phases),
     };
-    // An event may never come; a run whose only faults wait for one would prove nothing.
-    let is_certain = |episode: &Episode| matches!(episode.start, crate::plan::Start::At { .. });
+    // An event may never come, and a cut between servers that do not speak is no fault: a run whose
+    // only faults are such would prove nothing.
     if !episodes.iter().any(is_certain) {
         episodes.push(swarm::certain_partition(
             key.label("certain"),
@@ -31,4 +39,10 @@ pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
         ));
     }
     episodes
+}
+
+/// Whether the system is sure to feel an episode.
+fn is_certain(episode: &Episode) -> bool {
+    let is_due = matches!(episode.start, Start::At { .. });
+    is_due && matches!(episode.fault, Fault::Kill | Fault::SlowLinks { .. })
 }

@@ -60,16 +60,56 @@ pub fn leader_churn(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
 pub fn stalled_leaders(key: Key, phases: &Phases) -> Vec<Episode> {
     let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
     let stalls = storm_ns / (900 * MS);
-    let episodes = (0..stalls).map(|number| {
+    let episodes = (0..stalls).flat_map(|number| {
         let key = key.with(number);
-        Episode {
+        let start_ns =
+            phases.warm_up_end_ns + number * 900 * MS + key.label("start").below(200 * MS);
+        let duration_ns = key.label("duration").between(250 * MS, 700 * MS);
+        let stall = Episode {
             fault: Fault::Pause,
-            start: Start::At {
-                ns: phases.warm_up_end_ns + number * 900 * MS + key.label("start").below(200 * MS),
-            },
-            duration_ns: key.label("duration").between(250 * MS, 700 * MS),
+            start: Start::At { ns: start_ns },
+            duration_ns,
             targets: Targets::Leader,
-        }
+        };
+        // Nobody tells it, when it wakes, that it has been replaced.
+        let cut = Episode {
+            fault: Fault::Partition {
+                direction: Direction::Both,
+            },
+            duration_ns: duration_ns + 150 * MS,
+            ..stall.clone()
+        };
+        [cut, stall]
+    });
+    episodes.collect()
+}
+
+/// Leaders that die at the moment when a server comes back that has missed what was committed
+/// meanwhile: the next leader needs that server's vote, and cannot know yet what is committed.
+pub fn lagging_voter(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
+    let round_ns = 1_200 * MS;
+    let rounds = (phases.storm_end_ns - phases.warm_up_end_ns) / round_ns;
+    let episodes = (0..rounds).flat_map(|number| {
+        let key = key.with(number);
+        let start_ns = phases.warm_up_end_ns + number * round_ns;
+        let duration_ns = key.label("duration").between(300 * MS, 600 * MS);
+        let cut = Episode {
+            fault: Fault::Partition {
+                direction: Direction::Both,
+            },
+            start: Start::At { ns: start_ns },
+            duration_ns,
+            targets: Targets::Nodes(vec![key.label("voter").below(u64::from(nodes)) as u32]),
+        };
+        let kill = Episode {
+            fault: Fault::Kill,
+            start: Start::At {
+                ns: start_ns + duration_ns - key.label("early").below(30 * MS),
+            },
+            duration_ns: 500 * MS,
+            targets: Targets::Leader,
+        };
+        [cut, kill]
     });
     episodes.collect()
 }

@@ -24,9 +24,19 @@ pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     episodes.collect()
 }
 
-/// A cut through the cluster that every run with traffic feels.
+/// A long cut around one server, which every run with traffic feels.
 pub fn certain_partition(key: Key, nodes: u32, phases: &Phases) -> Episode {
-    episode(key, "partition", nodes, 1000 * MS, phases)
+    let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
+    Episode {
+        fault: Fault::Partition {
+            direction: Direction::Both,
+        },
+        start: Start::At {
+            ns: phases.warm_up_end_ns + key.label("start").below(storm_ns / 2),
+        },
+        duration_ns: storm_ns / 2,
+        targets: Targets::Nodes(vec![key.label("one").below(u64::from(nodes)) as u32]),
+    }
 }
 
 /// The kinds that are on: each with an even chance, one at the least.
@@ -84,11 +94,19 @@ fn targets(key: Key, nodes: u32) -> Targets {
         0..4 => Targets::Nodes(vec![key.label("one").below(u64::from(nodes)) as u32]),
         4..7 => Targets::Leader,
         7 => Targets::LeaderAnd(1),
-        8 => Targets::Nodes(
-            (0..nodes)
-                .filter(|node| key.label("some").with(u64::from(*node)).chance(1, 2))
-                .collect(),
-        ),
+        8 => Targets::Nodes(some(key.label("some"), nodes)),
         _ => Targets::Nodes((0..nodes).collect()),
+    }
+}
+
+/// Each server with an even chance, one at the least.
+fn some(key: Key, nodes: u32) -> Vec<u32> {
+    let some: Vec<u32> = (0..nodes)
+        .filter(|node| key.with(u64::from(*node)).chance(1, 2))
+        .collect();
+    if some.is_empty() {
+        vec![key.below(u64::from(nodes)) as u32]
+    } else {
+        some
     }
 }
