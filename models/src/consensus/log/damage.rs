@@ -39,22 +39,31 @@ pub enum Problem {
     Undecodable,
     #[error("expected segment {expected}, found segment {found}")]
     OtherSegment { expected: u64, found: u64 },
-    #[error("expected a change to a log that goes on at {expected:?}, found one at {found:?}")]
+    #[error(
+        "expected a change to a log that goes on at entry {}, found one at entry {}",
+        expected.0, found.0
+    )]
     NotContiguous { expected: Index, found: Index },
     #[error(
-        "expected to go on from {expected:?}, found {found:?}: the end of the segment before is lost"
+        "expected to go on from {expected:?}, found {found:?}: the end of the segment before is \
+         lost"
     )]
     OtherHardState {
         expected: HardState,
         found: HardState,
     },
     #[error(
-        "expected a log without gaps up to {snapshot:?}, where the snapshot ends, found {first:?}"
+        "expected a log without gaps from entry {} on, where the snapshot ends, found one from \
+         entry {} on",
+        snapshot.0, first.0
     )]
     Gap { first: Index, snapshot: Index },
-    #[error("expected a log, which has the node's term and vote, found a snapshot alone")]
+    #[error("expected a log that has the node's term and vote, found none")]
     HardStateLost,
-    #[error("expected the snapshot up to {expected:?}, found the one up to {found:?}")]
+    #[error(
+        "expected the snapshot up to entry {}, found the one up to entry {}",
+        expected.0, found.0
+    )]
     OtherSnapshot { expected: Index, found: Index },
 }
 

@@ -127,7 +127,10 @@ fn check_snapshot(
         if is_new && snapshot.is_none() {
             return Ok(false);
         }
-        let file = snapshot.map_or_else(|| names::segment(1), |last| names::snapshot(last.index));
+        let file = match *end {
+            End::Void { sequence } => names::segment(sequence),
+            End::New | End::Unit { .. } => names::snapshot(covered),
+        };
         return Err(damage(file, Problem::HardStateLost));
     };
     if log.first > covered.next() {
@@ -269,7 +272,7 @@ impl LogState {
             .is_some_and(|entry| entry.id == last)
     }
 
-    fn apply(&mut self, change: Change<'_>) -> Result<(), Problem> {
+    pub(super) fn apply(&mut self, change: Change<'_>) -> Result<(), Problem> {
         if let Some(hard_state) = change.hard_state {
             self.hard_state = hard_state;
         }

@@ -54,7 +54,7 @@ impl Reference {
     pub(super) fn stages_of_saving(&self, snapshot: &Snapshot, first_wanted: Index) -> Vec<Self> {
         let mut saved = self.clone();
         saved.snapshot = Some(snapshot.clone());
-        saved.first_wanted = first_wanted.0;
+        saved.first_wanted = first_wanted.0.max(self.first_wanted);
         vec![self.clone(), saved]
     }
 
@@ -78,17 +78,13 @@ impl Reference {
             .first()
             .map_or(last + 1, |entry| entry.id.index.0);
         let expected: Vec<&Entry> = self.entries.range(first..).map(|(_, it)| it).collect();
-        if first > self.first_wanted.max(1) && !self.entries.is_empty() {
-            return Some(format!(
-                "entries from {first} on in place of {}",
-                self.first_wanted
-            ));
+        if let Some((wanted, _)) = self.entries.range(self.first_wanted..).next()
+            && *wanted < first
+        {
+            return Some(format!("entries from {first} on in place of {wanted}"));
         }
         if !restored.entries.iter().eq(expected.iter().copied()) {
-            return Some(format!(
-                "{:?} in place of {expected:?}",
-                restored.entries
-            ));
+            return Some(format!("{:?} in place of {expected:?}", restored.entries));
         }
         None
     }

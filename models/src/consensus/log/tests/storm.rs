@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use squall_sim::engine::disk::CrashProfile;
 use squall_sim::engine::{self, NodeId as Machine};
 use squall_sim::time::{Duration, Instant, sleep};
 
@@ -19,6 +20,7 @@ use crate::consensus::raft::{
 #[derive(Clone, Debug)]
 pub(super) struct Storm {
     seed: u64,
+    disk: CrashProfile,
     segment_bytes: u64,
     steps: Vec<Step>,
     crashes: Vec<Crash>,
@@ -58,7 +60,7 @@ struct Crash {
 }
 
 pub(super) fn storms() -> impl Strategy<Value = Storm> {
-    let sizes = || vec(prop_oneof![3 => 0..40_u16, 1 => 0..2_000_u16], 0..4);
+    let sizes = || vec(prop_oneof![0..40_u16, 0..2_000_u16], 0..4);
     let step = prop_oneof![
         1 => Just(Step::Vote),
         6 => (any::<bool>(), sizes())
@@ -71,21 +73,31 @@ pub(super) fn storms() -> impl Strategy<Value = Storm> {
             |(before_end, trailing, size)| Step::Save { before_end, trailing, size }
         ),
     ];
-    let crash = (0..12_000_u64, prop::bool::weighted(0.7)).prop_map(|(after_us, is_power_loss)| {
-        Crash {
+    let crash =
+        (0..12_000_u64, prop::bool::weighted(0.7)).prop_map(|(after_us, is_power_loss)| Crash {
             after_us,
             is_power_loss,
-        }
-    });
+        });
+    let disk = prop_oneof![
+        3 => Just(CrashProfile::posix()),
+        1 => Just(CrashProfile::ext4_ordered()),
+        1 => Just(CrashProfile {
+            torn_per_mille: 300,
+            garbage_per_mille: 300,
+            ..CrashProfile::posix()
+        }),
+    ];
     let segment_bytes = prop_oneof![Just(1), 200..4_000_u64];
     (
         any::<u64>(),
+        disk,
         segment_bytes,
         vec(step, 1..40),
         vec(crash, 0..10),
     )
-        .prop_map(|(seed, segment_bytes, steps, crashes)| Storm {
+        .prop_map(|(seed, disk, segment_bytes, steps, crashes)| Storm {
             seed,
+            disk,
             segment_bytes,
             steps,
             crashes,
@@ -129,6 +141,8 @@ impl Tally {
 pub(super) fn run(storm: &Storm, mutant: Option<&str>) -> Result<Tally, String> {
     let config = engine::Config {
         mutant: mutant.map(str::to_owned),
+        disk_profile: storm.disk,
+        end_ns: 10_000_000_000,
         ..engine::Config::new(storm.seed)
     };
     let storm = storm.clone();
@@ -402,5 +416,7 @@ fn noise(id: EntryId, size: u16) -> Vec<u8> {
         word = word.wrapping_mul(6_364_136_223_846_793_005) + 1;
         (word >> 56) as u8
     };
-    std::iter::repeat_with(next).take(usize::from(size)).collect()
+    std::iter::repeat_with(next)
+        .take(usize::from(size))
+        .collect()
 }
