@@ -71,7 +71,9 @@ where
     }
     let seeds = seeds_of(case);
     if let Some((seed, output)) = first_failure(case, &seeds) {
-        panic!("{}", explain(case, seed, &output));
+        eprintln!("{}", explain(case, seed, &output));
+        // The story has been told: another panic's message would only stand in its way.
+        std::panic::resume_unwind(Box::new("a seed failed"));
     }
 }
 
@@ -80,17 +82,34 @@ where
     F: Future + 'static,
     F::Output: Ending,
 {
+    tell_panics();
     let outcome = engine::run(engine::Config::new(seed.0), || {
         let body = body();
         async { body.await.failure() }
     });
     match outcome {
-        Ok(outcome) => {
-            assert_eq!(outcome.panics.first(), None, "a node panicked");
-            assert_eq!(outcome.output, None, "the test returned an error");
+        Ok(outcome) if !outcome.panics.is_empty() => {
+            std::panic::resume_unwind(Box::new("a node panicked"))
         }
+        Ok(outcome) => assert_eq!(outcome.output, None, "the test returned an error"),
         Err(error) => panic!("{error}"),
     }
+}
+
+/// What a run's process puts before each line of its story.
+const STORY: &str = "squall| ";
+
+/// From here on, a panic says what and where in lines of the story, and nothing else.
+fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic
+            .payload_as_str()
+            .unwrap_or("a panic without a message");
+        message.lines().for_each(|line| eprintln!("{STORY}{line}"));
+        if let Some(place) = panic.location() {
+            eprintln!("{STORY}at {}:{}", place.file(), place.line());
+        }
+    }));
 }
 
 fn parse(name: &str, text: &str) -> Seed {
@@ -210,24 +229,18 @@ fn report_path(case: &Case, seed: Seed) -> PathBuf {
 fn explain(case: &Case, seed: Seed, output: &str) -> String {
     let name = name_of(case);
     let (path, file) = (case.path, case.path.replace("::", "-"));
-    // What libtest itself prints around a panic is no news.
-    let noise = [
-        "running 1 test",
-        "test result:",
-        "failures:",
-        "stack backtrace",
-        "note: run with",
-    ];
-    let lines = output
+    let told: Vec<&str> = output
         .lines()
-        .filter(|line| !noise.iter().any(|noise| line.contains(noise)));
-    let story: Vec<&str> = lines
-        .filter(|line| !line.trim().is_empty())
-        .take(60)
+        .filter_map(|line| line.strip_prefix(STORY))
         .collect();
+    // A process that was ended by a signal has told nothing; then its output is all that there is.
+    let story = if told.is_empty() {
+        output.to_owned()
+    } else {
+        told.join("\n")
+    };
     format!(
-        "seed {seed} failed:\n{}\n\nreproduce: SQUALL_SEED={seed} cargo test {name}\nkeep: echo '{{\"test\":\"{path}\",\"seed\":\"{seed}\"}}' > regressions/{file}-{seed}.test.json\n",
-        story.join("\n")
+        "seed {seed} failed:\n{story}\n\nreproduce: SQUALL_SEED={seed} cargo test {name}\nkeep: echo '{{\"test\":\"{path}\",\"seed\":\"{seed}\"}}' > regressions/{file}-{seed}.test.json\n"
     )
 }
 
@@ -309,6 +322,7 @@ impl Recording {
     ///
     /// # Panics
     /// If it is not, or if nobody can tell, or if no operation succeeded.
+    #[track_caller]
     pub fn assert_linearizable(&self, model: Model) {
         let history = self.history();
         let verdict = check_linearizable(&history, model, &Options::default());
