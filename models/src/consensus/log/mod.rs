@@ -77,20 +77,22 @@
 //! 2. The snapshot is written to `snapshot.tmp`, fsynced, renamed, and the directory is fsynced.
 //! 3. A frame with `restart_at`, the cut and the entries. A crash before it leaves a log that the snapshot
 //!    contradicts: then recovery writes a frame with `restart_at` itself.
-//! 4. Segments and snapshots that nobody needs any more are deleted. This need not be durable: what comes back is known as old.
+//! 4. Segments and snapshots that nobody needs any more are deleted. This need not be durable: what
+//!    comes back is known as old.
 //!
 //! To save a snapshot of the node's own, steps 2 and 4. What is deleted in step 4 is then nowhere else, so it
 //! never comes before step 2 (openraft #437).
 //!
-//! After any error the log is poisoned: what is on the disk is no longer known, and only a restart finds out. In particular an fsync that
-//! has failed is never tried again (PostgreSQL's fsyncgate, 2018).
+//! After any error the log is poisoned: what is on the disk is no longer known, and only a restart
+//! finds out. In particular an fsync that has failed is never tried again (PostgreSQL's fsyncgate, 2018).
 //!
 //! To open, after a crash at any of these steps or in opening itself:
 //!
-//! 1. The directory is made, its parent fsynced. The latest snapshot is read, and the segments after the last gap in their numbers.
+//! 1. The directory is made, its parent fsynced. The latest snapshot is read, and the segments after the
+//!    last gap in their numbers.
 //! 2. `recover` makes a log of them, or finds damage and refuses.
-//! 3. A last segment without a whole unit is deleted. Another is cut off behind its last whole unit; this unit is written
-//!    again and fsynced, since after a mere kill it may be in the page cache alone.
+//! 3. A last segment without a whole unit is deleted. Another is cut off behind its last whole unit; this
+//!    unit is written again and fsynced, since after a mere kill it may be in the page cache alone.
 //! 4. The directory is fsynced: only now is the snapshot's name surely durable, and the deletion of step 3.
 //! 5. A log that the snapshot contradicts is restarted behind it.
 //! 6. What is old is deleted: `snapshot.tmp`, snapshots before the latest, segments before a gap.
@@ -271,8 +273,8 @@ impl DurableLog {
         Ok(())
     }
 
-    /// Makes a snapshot of the node's own durable; then deletes old snapshots, and those segments that hold no entry from
-    /// `first_wanted` on. A snapshot that is no newer than the latest changes nothing.
+    /// Makes a snapshot of the node's own durable; then deletes old snapshots, and those segments that
+    /// hold no entry from `first_wanted` on. A snapshot that is no newer than the latest changes nothing.
     ///
     /// # Errors
     /// As [`Self::store`].
@@ -427,8 +429,8 @@ impl DurableLog {
 
 /// Makes a directory that is durable on return, and those above it that are missing.
 ///
-/// Each name is durable before the next level is made. So if some are there already, only the last of them may be the
-/// work of a process that was killed before it could sync.
+/// Each name is durable before the next level is made. So if some are there already, only the last of
+/// them may be the work of a process that was killed before it could sync.
 async fn create_durably(directory: &Path) -> Result<(), LogError> {
     let mut missing = Vec::new();
     let mut level = directory;
@@ -454,7 +456,8 @@ async fn create_durably(directory: &Path) -> Result<(), LogError> {
     Ok(())
 }
 
-/// The directory that a path's last name is in; the root has none, and neither has the place that relative paths begin at.
+/// The directory that a path's last name is in. The root has none, and neither has the place that
+/// relative paths begin at.
 fn parent_of(path: &Path) -> Option<&Path> {
     if path == Path::new(".") {
         return None;

@@ -63,7 +63,8 @@ pub(super) struct LogState {
     pub(super) entries: Vec<Entry>,
 }
 
-/// Reads segments whose numbers follow each other, oldest first. `snapshot` is the last entry that the latest one covers.
+/// Reads segments whose numbers follow each other, oldest first. `snapshot` is the last entry that the
+/// latest one covers.
 pub(super) fn recover(
     segments: &[SegmentFile],
     snapshot: Option<EntryId>,

@@ -137,6 +137,13 @@ fn torn_tails_are_cut_off() {
         bytes.extend(frame);
     };
     assert_eq!(at_the_end(misplaced), cut);
+    // And in its own segment alone.
+    let of_another_segment = after(|segments, units| {
+        let frame = segments[0].bytes[SEGMENT_HEADER_BYTES..units[0][0].end].to_vec();
+        segments[1].bytes.truncate(SEGMENT_HEADER_BYTES);
+        segments[1].bytes.extend(frame);
+    });
+    assert_eq!(of_another_segment, void);
 
     let at_the_beginning = |harm: fn(&mut Vec<u8>)| {
         after(move |segments, units| {

@@ -219,6 +219,39 @@ fn segments_and_snapshots_are_deleted_once_nobody_needs_them() {
     assert_eq!(names, expected);
 }
 
+#[test]
+fn a_snapshot_that_contradicts_the_log_leaves_nothing_of_it() {
+    let (names, _) = with_log(async |log| {
+        log.store(&first_ready(&[900])).await.unwrap();
+        for index in 2..20 {
+            log.store(&append(index)).await.unwrap();
+        }
+        let ready = Ready {
+            hard_state: Some(hard_state(2)),
+            snapshot: Some(snapshot(2, 10)),
+            ..Ready::default()
+        };
+        log.store(&ready).await.unwrap();
+        names().await
+    });
+    assert_eq!(names, ["log-4", "snapshot-10"]);
+}
+
+#[test]
+fn opening_deletes_what_is_old_and_nothing_else() {
+    let (names, _) = with_log(async |log| {
+        log.store(&first_ready(&[9, 9])).await.unwrap();
+        log.save_snapshot(&snapshot(1, 2), Index(1)).await.unwrap();
+        let others = ["snapshot.tmp", "snapshot-00000000000000000001", "not-ours"];
+        for name in others {
+            fs::write(format!("/data/log/{name}"), b"?").await.unwrap();
+        }
+        DurableLog::open("/data/log").await.unwrap();
+        names().await
+    });
+    assert_eq!(names, ["log-1", "not-ours", "snapshot-2"]);
+}
+
 /// The files in the log's directory, without the zeros in their names.
 async fn names() -> Vec<String> {
     let paths = fs::read_dir("/data/log").await.unwrap();

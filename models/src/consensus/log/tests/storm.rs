@@ -375,7 +375,7 @@ impl Reference {
         let term = self.hard_state.term;
         (is_new || term == Term(0)).then(|| HardState {
             term: term.next(),
-            voted_for: (term.0 % 2 == 0).then_some(NodeId(0)),
+            voted_for: term.0.is_multiple_of(2).then_some(NodeId(0)),
         })
     }
 
