@@ -253,10 +253,6 @@ impl File {
     ///
     /// # Errors
     /// As `fstat(2)`.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a size to be asked for, not a collection"
-    )]
     pub async fn len(&self) -> io::Result<u64> {
         match &self.0 {
             FileIn::Engine(file) => {

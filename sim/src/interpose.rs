@@ -251,18 +251,16 @@ mod linux {
         f: c_long,
     ) -> c_long {
         if is_active() {
-            // SAFETY: the caller promises arguments that fit the call's number.
-            match number {
-                libc::SYS_getrandom => {
-                    return unsafe { getrandom_or_real(a as *mut c_void, b as size_t, c as c_uint) }
-                        as c_long;
-                }
-                libc::SYS_clock_gettime => {
-                    return c_long::from(unsafe {
-                        clock_gettime(a as clockid_t, b as *mut timespec)
-                    });
-                }
-                _ => {}
+            if number == libc::SYS_getrandom {
+                // SAFETY: the caller promises arguments that fit the call's number.
+                let filled =
+                    unsafe { getrandom_or_real(a as *mut c_void, b as size_t, c as c_uint) };
+                return filled as c_long;
+            }
+            if number == libc::SYS_clock_gettime {
+                // SAFETY: the caller promises arguments that fit the call's number.
+                let result = unsafe { clock_gettime(a as clockid_t, b as *mut timespec) };
+                return c_long::from(result);
             }
         }
         // SAFETY: the caller's promises are passed on to the kernel.
