@@ -55,6 +55,13 @@ impl Key {
         self.with(fnv1a(name.as_bytes()))
     }
 
+    /// The key itself, as a word to mix into something else: cheaper than [`Self::bits`], and not
+    /// even enough to decide anything by.
+    #[inline]
+    pub(crate) const fn word(self) -> u64 {
+        self.0
+    }
+
     /// 64 even bits.
     #[inline]
     pub const fn bits(self) -> u64 {
@@ -76,6 +83,7 @@ impl Key {
     ///
     /// # Panics
     /// If `min` is greater than `max`.
+    #[inline]
     pub const fn between(self, min: u64, max: u64) -> u64 {
         assert!(min <= max, "an empty range");
         match (max - min).checked_add(1) {

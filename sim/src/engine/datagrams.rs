@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::events::Event;
 use super::network::Socket;
 use super::nodes::ip_of;
 use super::slots::Id;
+use super::waker::Waiter;
 use super::world::World;
 use crate::keyed::Key;
 
@@ -19,7 +20,7 @@ pub(super) struct UdpSocket {
     node: u32,
     local: SocketAddr,
     inbox: VecDeque<u32>,
-    reader: Option<Waker>,
+    reader: Option<Waiter>,
 }
 
 /// Datagrams on their way or unread. Places and buffers are used again, so that a message in
@@ -131,10 +132,7 @@ impl World {
             return Poll::Ready(Err(closed()));
         };
         let Some(index) = socket.inbox.pop_front() else {
-            match &mut socket.reader {
-                Some(reader) => reader.clone_from(context.waker()),
-                none => *none = Some(context.waker().clone()),
-            }
+            socket.reader = Some(Waiter::of(context));
             return Poll::Pending;
         };
         let packet = &self.network.datagrams.packets[index as usize];
@@ -163,7 +161,7 @@ impl World {
         if self.nodes[to as usize].paused && self.hold_if_paused(to, Event::Datagram(index)) {
             return;
         }
-        self.note(key.bits() ^ self.now_ns);
+        self.note(key.word() ^ self.now_ns);
         let is_delivered =
             self.network.links.passes(from, to, key) && self.deliver(index, to, to_port);
         if is_delivered {

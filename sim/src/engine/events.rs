@@ -1,12 +1,10 @@
 //! The event queue: what happens when, in a total order.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
+use super::heap::Heap;
 use super::slots::Id;
 
 /// Something that happens at an instant. Only ids: the data stays in the world's tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// A sleeping task's deadline.
     Timer(Id),
@@ -27,29 +25,30 @@ pub(super) enum Event {
 /// Events by time; those of one instant by their tie-breaker.
 #[derive(Debug, Default)]
 pub(super) struct EventQueue {
-    heap: BinaryHeap<Reverse<(u64, u64, Event)>>,
+    /// By time and tie-breaker, in one number.
+    heap: Heap<u128, Event>,
     /// Timers in the heap that nobody waits for any more.
     stale: usize,
 }
 
 impl EventQueue {
+    #[inline]
     pub(super) fn push(&mut self, time_ns: u64, tie: u64, event: Event) {
-        self.heap.push(Reverse((time_ns, tie, event)));
+        self.heap
+            .push(u128::from(time_ns) << 64 | u128::from(tie), event);
     }
 
     /// The next event, if it happens no later than `until_ns`.
+    #[inline]
     pub(super) fn pop_until(&mut self, until_ns: u64) -> Option<(u64, Event)> {
-        let Reverse((time_ns, _, _)) = self.heap.peek()?;
-        if *time_ns > until_ns {
+        if time_of(self.heap.peek_key()?) > until_ns {
             return None;
         }
-        self.heap
-            .pop()
-            .map(|Reverse((time_ns, _, event))| (time_ns, event))
+        self.heap.pop().map(|(key, event)| (time_of(key), event))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.heap.len() == 0
     }
 
     /// Notes that one timer in the queue has become stale; sweeps them out when they are most of
@@ -59,8 +58,8 @@ impl EventQueue {
         if self.stale < 1024 || self.stale * 2 < self.heap.len() {
             return;
         }
-        self.heap.retain(|Reverse((_, _, event))| match event {
-            Event::Timer(id) => is_live(*id),
+        self.heap.retain(|event| match event {
+            Event::Timer(id) => is_live(id),
             _ => true,
         });
         self.stale = 0;
@@ -70,4 +69,8 @@ impl EventQueue {
     pub(super) fn note_stale_popped(&mut self) {
         self.stale = self.stale.saturating_sub(1);
     }
+}
+
+fn time_of(key: u128) -> u64 {
+    (key >> 64) as u64
 }

@@ -4,20 +4,22 @@
 //! programs on them, does them harm and looks at what comes of it. The run ends with the harness.
 //! Everything in between is a function of the configuration and the programs' code.
 //!
-//! In reading order: `world` (the tables and the loop's step), `tasks` and `waker` (who computes),
-//! `events` and `timers` (when), `nodes` (where), `network`, `datagrams` and `streams` (what they
-//! say to each other), `disk` (what they keep), `slots` (ids).
+//! In reading order: `world` (the tables), `turns` (the loop), `tasks` and `waker` (who computes),
+//! `events`, `heap` and `timers` (when), `nodes` (where), `network`, `datagrams` and `streams` (what
+//! they say to each other), `disk` (what they keep), `slots` (ids).
 
 mod datagrams;
 pub mod disk;
 mod events;
 mod files;
+mod heap;
 mod network;
 mod nodes;
 mod slots;
 mod streams;
 mod tasks;
 mod timers;
+mod turns;
 mod waker;
 pub(crate) mod world;
 
@@ -251,7 +253,7 @@ where
     let output = Rc::new(RefCell::new(None));
     let result = catch_unwind(AssertUnwindSafe(|| {
         start_harness(harness, Rc::clone(&output));
-        drive(&|| output.borrow().is_some(), end_ns)
+        turns::drive(&|| output.borrow().is_some(), end_ns)
     }));
     let world = tear_down();
     crate::interpose::end();
@@ -288,24 +290,6 @@ where
         let identity = world.root_identity(HARNESS);
         world.add_task(HARNESS, identity, future);
     });
-}
-
-fn drive(is_over: &dyn Fn() -> bool, end_ns: u64) -> Result<(), RunError> {
-    loop {
-        tasks::run_ready(is_over);
-        if is_over() {
-            return Ok(());
-        }
-        if !world::with(World::step) {
-            return Err(world::with(|world| match world.events.is_empty() {
-                true => RunError::Deadlock {
-                    virtual_ns: world.now_ns,
-                },
-                false => RunError::OutOfTime { end_ns },
-            }));
-        }
-        tasks::wake_foreign();
-    }
 }
 
 /// Drops all that programs hold while there still is a world for their destructors to see.

@@ -209,7 +209,7 @@ fn end(node: u32, how: impl FnOnce(&mut World, u32) -> EndReport) -> EndReport {
     // A killed process runs no destructors. Rust's futures must be dropped all the same; by now all
     // that they could reach is closed, and a spawn on a node that is down is refused.
     drop(futures);
-    super::tasks::wake_foreign();
+    super::turns::wake_foreign();
     report
 }
 

@@ -8,12 +8,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::events::Event;
 use super::network::Socket;
 use super::nodes::ip_of;
 use super::slots::Id;
+use super::waker::Waiter;
 use super::world::World;
 use crate::keyed::Key;
 
@@ -29,7 +30,7 @@ pub(super) struct Listener {
     node: u32,
     local: SocketAddr,
     backlog: VecDeque<Id>,
-    acceptor: Option<Waker>,
+    acceptor: Option<Waiter>,
 }
 
 /// One end of a connection.
@@ -58,8 +59,8 @@ pub(super) struct Stream {
     inbox_offset: usize,
     inbox_bytes: usize,
     has_seen_finish: bool,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
+    reader: Option<Waiter>,
+    writer: Option<Waiter>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +167,7 @@ impl World {
                 return Poll::Ready(Ok((stream_id, stream.local, stream.remote)));
             }
         }
-        listener.acceptor = Some(context.waker().clone());
+        listener.acceptor = Some(Waiter::of(context));
         Poll::Pending
     }
 
@@ -208,7 +209,7 @@ impl World {
             Phase::Open => Poll::Ready(Ok(())),
             Phase::Broken(code) => Poll::Ready(Err(errno(code))),
             Phase::Connecting | Phase::Refused => {
-                stream.writer = Some(context.waker().clone());
+                stream.writer = Some(Waiter::of(context));
                 Poll::Pending
             }
         }
@@ -338,7 +339,7 @@ impl World {
         }
         let room = window_bytes.saturating_sub(stream.unread_bytes);
         if room == 0 {
-            stream.writer = Some(context.waker().clone());
+            stream.writer = Some(Waiter::of(context));
             return Poll::Pending;
         }
         let length = bytes.len().min(room).min(SEGMENT_BYTES_MAX);
@@ -366,10 +367,7 @@ impl World {
             if stream.has_seen_finish || buffer.is_empty() {
                 return Poll::Ready(Ok(0));
             }
-            match &mut stream.reader {
-                Some(reader) => reader.clone_from(context.waker()),
-                none => *none = Some(context.waker().clone()),
-            }
+            stream.reader = Some(Waiter::of(context));
             return Poll::Pending;
         }
         Poll::Ready(Ok(self.read_inbox(id, buffer)))
@@ -484,7 +482,7 @@ impl World {
             return;
         };
         let key = head.key.with(u64::from(stream.attempts));
-        self.note(key.bits() ^ self.now_ns);
+        self.note(key.word() ^ self.now_ns);
         if !self.network.links.passes(from, to, key) || !self.nodes[to as usize].up {
             return self.stall(id);
         }

@@ -4,17 +4,15 @@
 //! identity and its ordinal among the parent's children. What it does, and when it is scheduled,
 //! is keyed by that, so it stays the same when something elsewhere goes away.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
+use super::heap::Heap;
 use super::nodes::Node;
 use super::slots::{Id, Slots};
-use super::world::{self, World};
-use super::{HARNESS, NodePanic, Schedule, waker};
+use super::world::World;
+use super::{HARNESS, Schedule};
 use crate::keyed::Key;
 
 pub(crate) type LocalFuture = Pin<Box<dyn Future<Output = ()>>>;
@@ -52,21 +50,25 @@ enum State {
 enum Ready {
     Fifo(VecDeque<Id>),
     /// By a keyed priority of the task's identity and its how-many-th wake-up this is.
-    Random(BinaryHeap<Reverse<(u64, Id)>>),
+    Random(Heap<u64, Id>),
 }
 
-/// What is needed to poll a task.
-struct Turn {
-    id: Id,
-    node: u32,
-    future: LocalFuture,
+impl Ready {
+    #[inline]
+    fn push(&mut self, id: Id, task: &mut Task) {
+        task.wake_ups += 1;
+        match self {
+            Self::Fifo(queue) => queue.push_back(id),
+            Self::Random(heap) => heap.push(task.identity.with(task.wake_ups).bits(), id),
+        }
+    }
 }
 
 impl Tasks {
     pub(super) fn new(schedule: Schedule) -> Self {
         let ready = match schedule {
             Schedule::Fifo => Ready::Fifo(VecDeque::new()),
-            Schedule::Random => Ready::Random(BinaryHeap::new()),
+            Schedule::Random => Ready::Random(Heap::default()),
         };
         Self {
             slots: Slots::default(),
@@ -101,30 +103,60 @@ impl Tasks {
         if nodes[task.node as usize].paused {
             return Some(task.node);
         }
-        self.enqueue(id);
+        self.ready.push(id, task);
         None
     }
 
     /// Puts a task that is marked ready into the queue.
-    #[inline]
     pub(super) fn enqueue(&mut self, id: Id) {
-        let Some(task) = self.slots.get_mut(id) else {
-            return;
-        };
-        task.wake_ups += 1;
-        match &mut self.ready {
-            Ready::Fifo(queue) => queue.push_back(id),
-            Ready::Random(heap) => {
-                heap.push(Reverse((task.identity.with(task.wake_ups).bits(), id)));
-            }
+        if let Some(task) = self.slots.get_mut(id) {
+            self.ready.push(id, task);
         }
     }
 
+    /// A task's node and identity.
     #[inline]
-    fn next(&mut self) -> Option<Id> {
+    pub(super) fn whose(&self, id: Id) -> Option<(u32, Key)> {
+        self.slots.get(id).map(|task| (task.node, task.identity))
+    }
+
+    /// Takes a task's future out, to be polled as the running task.
+    #[inline]
+    pub(super) fn begin_turn(&mut self, id: Id, node: u32) -> Option<LocalFuture> {
+        let task = self.slots.get_mut(id)?;
+        let future = task.future.take()?;
+        task.state = State::Idle;
+        (self.current, self.current_node) = (Some(id), node);
+        Some(future)
+    }
+
+    /// No task runs any more.
+    #[inline]
+    pub(super) fn end_turn(&mut self) {
+        (self.current, self.current_node) = (None, HARNESS);
+    }
+
+    /// Puts a future back after its turn.
+    ///
+    /// # Errors
+    /// The future, to be dropped, if the task is gone.
+    #[inline]
+    pub(super) fn give_back(&mut self, id: Id, future: LocalFuture) -> Result<(), LocalFuture> {
+        match self.slots.get_mut(id) {
+            Some(task) => {
+                task.future = Some(future);
+                Ok(())
+            }
+            None => Err(future),
+        }
+    }
+
+    /// The ready task whose turn it is.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<Id> {
         match &mut self.ready {
             Ready::Fifo(queue) => queue.pop_front(),
-            Ready::Random(heap) => heap.pop().map(|Reverse((_, id))| id),
+            Ready::Random(heap) => heap.pop().map(|(_, id)| id),
         }
     }
 
@@ -201,113 +233,4 @@ impl World {
             .filter_map(|id| self.remove_task(id))
             .collect()
     }
-
-    fn take_turn(&mut self) -> Option<Turn> {
-        loop {
-            let id = self.tasks.next()?;
-            let Some(task) = self.tasks.slots.get_mut(id) else {
-                continue;
-            };
-            if self.nodes[task.node as usize].paused {
-                let node = task.node;
-                self.nodes[node as usize].parked.push(id);
-                continue;
-            }
-            let Some(future) = task.future.take() else {
-                continue;
-            };
-            task.state = State::Idle;
-            let (node, identity) = (task.node, task.identity);
-            self.tasks.current = Some(id);
-            self.tasks.current_node = node;
-            self.counters.polls += 1;
-            self.note(identity.bits() ^ self.now_ns);
-            return Some(Turn { id, node, future });
-        }
-    }
-
-    /// Puts a task back after its turn; gives the future to drop if the task is gone.
-    fn end_turn(&mut self, id: Id, future: LocalFuture) -> Option<LocalFuture> {
-        self.tasks.current = None;
-        self.tasks.current_node = HARNESS;
-        match self.tasks.slots.get_mut(id) {
-            Some(task) => {
-                task.future = Some(future);
-                None
-            }
-            None => Some(future),
-        }
-    }
-}
-
-/// Polls ready tasks until none is left, or `is_over` says so.
-pub(super) fn run_ready(is_over: &dyn Fn() -> bool) {
-    while !is_over() {
-        let Some(turn) = world::with(World::take_turn) else {
-            return;
-        };
-        poll(turn);
-        wake_foreign();
-    }
-}
-
-/// Wakes what could not be woken while the world was held.
-pub(super) fn wake_foreign() {
-    let wakes = world::with(|world| {
-        if world.foreign_wakes.is_empty() {
-            Vec::new()
-        } else {
-            std::mem::take(&mut world.foreign_wakes)
-        }
-    });
-    for waker in wakes {
-        waker.wake();
-    }
-}
-
-fn poll(turn: Turn) {
-    let Turn {
-        id,
-        node,
-        mut future,
-    } = turn;
-    let waker = waker::of_task(id);
-    let mut context = Context::from_waker(&waker);
-    match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context))) {
-        Ok(Poll::Pending) => drop(world::with(|world| world.end_turn(id, future))),
-        Ok(Poll::Ready(())) => {
-            // The future is dropped as the running task: what it holds may spawn or send.
-            drop(future);
-            world::with(|world| {
-                world.tasks.slots.remove(id);
-                world.tasks.current = None;
-                world.tasks.current_node = HARNESS;
-            });
-            super::nodes::end_if_root(node, id);
-        }
-        Err(panic) => {
-            drop(future);
-            let message = panic_message(panic.as_ref());
-            world::with(|world| {
-                world.tasks.slots.remove(id);
-                world.tasks.current = None;
-                world.tasks.current_node = HARNESS;
-                world.panics.push(NodePanic {
-                    time_ns: world.now_ns,
-                    node: super::NodeId(node),
-                    message,
-                });
-            });
-            if node == HARNESS {
-                std::panic::resume_unwind(panic);
-            }
-            super::nodes::kill(node);
-        }
-    }
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
 }

@@ -1,16 +1,15 @@
 //! Timers: sleeping until a deadline.
 
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::events::Event;
 use super::slots::Id;
+use super::waker::Waiter;
 use super::world::World;
 
 /// A deadline that somebody waits for.
 #[derive(Debug)]
-pub(super) struct Timer {
-    waker: Waker,
-}
+pub(super) struct Timer(Waiter);
 
 impl World {
     /// Waits for a deadline; `slot` is the sleeper's memory between polls.
@@ -26,11 +25,9 @@ impl World {
             return Poll::Ready(());
         }
         match slot.and_then(|id| self.timers.get_mut(id)) {
-            Some(timer) => timer.waker.clone_from(context.waker()),
+            Some(timer) => timer.0 = Waiter::of(context),
             None => {
-                let id = self.timers.insert(Timer {
-                    waker: context.waker().clone(),
-                });
+                let id = self.timers.insert(Timer(Waiter::of(context)));
                 *slot = Some(id);
                 let identity = self.tasks.next_timer_identity(self.key);
                 self.schedule(deadline_ns, identity, Event::Timer(id));
@@ -52,7 +49,7 @@ impl World {
 
     pub(super) fn timer_fires(&mut self, id: Id) {
         match self.timers.remove(id) {
-            Some(timer) => self.wake(timer.waker),
+            Some(timer) => self.wake(timer.0),
             None => self.events.note_stale_popped(),
         }
     }

@@ -4,7 +4,7 @@
 //! and waking looks the id up in this thread's world. No memory is shared, so a waker that outlives
 //! its task, its run or its thread is harmless: it names nothing.
 
-use std::task::{RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 use super::slots::Id;
 use super::world;
@@ -25,10 +25,23 @@ pub(super) fn of_task(id: Id) -> Waker {
     unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
 }
 
-/// The task that this waker wakes, if it is one of ours.
-#[inline]
-pub(super) fn task_of(waker: &Waker) -> Option<Id> {
-    std::ptr::eq(waker.vtable(), &VTABLE).then(|| Id::from_word(waker.data().addr() as u64))
+/// Who waits for something in the world: a task by its id, or a combinator's own waker.
+#[derive(Debug)]
+pub(super) enum Waiter {
+    Task(Id),
+    Foreign(Waker),
+}
+
+impl Waiter {
+    #[inline]
+    pub(super) fn of(context: &Context<'_>) -> Self {
+        let waker = context.waker();
+        if std::ptr::eq(waker.vtable(), &VTABLE) {
+            Self::Task(Id::from_word(waker.data().addr() as u64))
+        } else {
+            Self::Foreign(waker.clone())
+        }
+    }
 }
 
 fn clone(data: *const ()) -> RawWaker {

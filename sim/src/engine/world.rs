@@ -5,19 +5,24 @@
 //! dropped, only when no one holds the world.
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::task::Waker;
 
+use super::Config;
 use super::events::{Event, EventQueue};
 use super::network::Network;
 use super::nodes::Node;
 use super::slots::{Id, Slots};
 use super::tasks::Tasks;
 use super::timers::Timer;
-use super::{Config, waker};
+use super::waker::Waiter;
 use crate::keyed::Key;
 
 thread_local! {
-    static WORLD: RefCell<Option<Box<World>>> = const { RefCell::new(None) };
+    /// Not dropped with its thread: a thread-local that needs no destructor is reached without
+    /// asking each time whether that has run. A run takes its world away as it ends.
+    static WORLD: ManuallyDrop<RefCell<Option<Box<World>>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
     /// Whether this thread is in a run: cheaper to ask than to borrow the world.
     static IN_RUN: Cell<bool> = const { Cell::new(false) };
 }
@@ -56,12 +61,15 @@ pub(crate) fn is_running() -> bool {
 /// If there is none: the caller holds a handle of a run outside of it.
 #[inline]
 pub(crate) fn with<R>(look: impl FnOnce(&mut World) -> R) -> R {
-    WORLD.with_borrow_mut(|world| {
-        let world = world.as_mut().expect(
-            "a handle of the simulated world was used outside of its run, where it names nothing",
-        );
-        look(world)
+    WORLD.with(|cell| match cell.borrow_mut().as_mut() {
+        Some(world) => look(world),
+        None => nothing_named(),
     })
+}
+
+#[cold]
+fn nothing_named() -> ! {
+    panic!("a handle of the simulated world was used outside of its run, where it names nothing")
 }
 
 /// Looks at this thread's world, if there is one.
@@ -70,7 +78,7 @@ pub(crate) fn try_with<R>(look: impl FnOnce(&mut World) -> R) -> Option<R> {
     if !IN_RUN.get() {
         return None;
     }
-    WORLD.with_borrow_mut(|world| world.as_mut().map(|world| look(world)))
+    WORLD.with(|cell| cell.borrow_mut().as_mut().map(|world| look(world)))
 }
 
 /// As [`try_with`], and `None` too while the world itself is at work.
@@ -83,7 +91,8 @@ pub(crate) fn try_with_idle<R>(look: impl FnOnce(&mut World) -> R) -> Option<R> 
 
 /// Makes a world this thread's.
 pub(super) fn install(world: World) {
-    WORLD.with_borrow_mut(|slot| {
+    WORLD.with(|cell| {
+        let slot = &mut *cell.borrow_mut();
         assert!(
             slot.is_none(),
             "a run inside a run: give the inner one a thread of its own"
@@ -96,7 +105,7 @@ pub(super) fn install(world: World) {
 /// Takes this thread's world away.
 pub(super) fn uninstall() -> Option<Box<World>> {
     IN_RUN.set(false);
-    WORLD.with_borrow_mut(Option::take)
+    WORLD.with(|cell| cell.borrow_mut().take())
 }
 
 impl World {
@@ -140,10 +149,10 @@ impl World {
 
     /// Wakes, or notes to wake once nobody holds the world.
     #[inline]
-    pub(super) fn wake(&mut self, waker: Waker) {
-        match waker::task_of(&waker) {
-            Some(task) => self.make_ready(task),
-            None => self.foreign_wakes.push(waker),
+    pub(super) fn wake(&mut self, waiter: Waiter) {
+        match waiter {
+            Waiter::Task(task) => self.make_ready(task),
+            Waiter::Foreign(waker) => self.foreign_wakes.push(waker),
         }
     }
 

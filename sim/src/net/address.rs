@@ -20,24 +20,28 @@ pub enum Host {
 }
 
 impl ToSocketAddrs for SocketAddr {
+    #[inline]
     fn to_host(&self) -> Host {
         Host::Address(*self)
     }
 }
 
 impl ToSocketAddrs for SocketAddrV4 {
+    #[inline]
     fn to_host(&self) -> Host {
         Host::Address(SocketAddr::V4(*self))
     }
 }
 
 impl ToSocketAddrs for (IpAddr, u16) {
+    #[inline]
     fn to_host(&self) -> Host {
         Host::Address((*self).into())
     }
 }
 
 impl ToSocketAddrs for (Ipv4Addr, u16) {
+    #[inline]
     fn to_host(&self) -> Host {
         Host::Address((*self).into())
     }
@@ -63,6 +67,7 @@ impl ToSocketAddrs for String {
 }
 
 impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {
+    #[inline]
     fn to_host(&self) -> Host {
         (**self).to_host()
     }
