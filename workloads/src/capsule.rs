@@ -95,6 +95,8 @@ pub enum BadPlan {
     Phases([u64; 4]),
     #[error("its latency goes from {min} to {max} ns, expected a range that grows, up to a minute")]
     Latency { min: u64, max: u64 },
+    #[error("its disk syncs in {min} to {max} ns, expected a range that grows, up to a minute")]
+    Sync { min: u64, max: u64 },
     #[error("episode {episode} strikes server {server}, but there are {nodes}")]
     Target {
         episode: usize,
@@ -132,6 +134,10 @@ impl Plan {
         let (min, max) = (self.network.latency_ns_min, self.network.latency_ns_max);
         if min > max || max > MINUTE_NS {
             return Err(BadPlan::Latency { min, max });
+        }
+        let (min, max) = (self.disk.sync_ns_min, self.disk.sync_ns_max);
+        if min > max || max > MINUTE_NS {
+            return Err(BadPlan::Sync { min, max });
         }
         self.faults
             .iter()

@@ -27,6 +27,7 @@ pub struct Plan {
     /// The order of ready tasks and of events of one instant.
     pub schedule: squall_sim::engine::Schedule,
     pub network: NetworkPlan,
+    pub disk: DiskPlan,
     /// Numbers that the scenario draws for its system, by name.
     pub knobs: BTreeMap<String, u64>,
     pub phases: Phases,
@@ -46,6 +47,14 @@ pub struct Seed(pub u64);
 pub struct NetworkPlan {
     pub latency_ns_min: u64,
     pub latency_ns_max: u64,
+}
+
+/// The calm disk: what making something durable takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskPlan {
+    pub sync_ns_min: u64,
+    pub sync_ns_max: u64,
 }
 
 /// When each phase ends, in nanoseconds of virtual time since the start of the run.

@@ -39,6 +39,7 @@ pub fn run(scenario: &Scenario, plan: &Plan, detail: bool) -> Result<Record, Run
         latency_ns_max: plan.network.latency_ns_max,
         ..NetworkConfig::default()
     };
+    config.disk_timing.sync_ns = (plan.disk.sync_ns_min, plan.disk.sync_ns_max);
     config.end_ns = plan.phases.end_ns + 60_000_000_000;
     config.mutant.clone_from(&plan.mutant);
     config.detail = detail;

@@ -14,7 +14,8 @@ use crate::plan::{Episode, Phases, Start};
 /// The episodes of a run: a storm of random faults, or a script of those that belong together.
 pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     let mut episodes = match key.label("nemesis").below(20) {
-        0..8 => swarm::plan(key.label("swarm"), nodes, phases),
+        0..6 => swarm::plan(key.label("swarm"), nodes, phases),
+        6 | 7 => scripts::power_cycles(key.label("power-cycles"), nodes, phases),
         8..12 => scripts::leader_churn(key.label("leader-churn"), nodes, phases),
         12..14 => scripts::isolated_leaders(key.label("isolated-leaders"), phases),
         14 | 15 => scripts::stalled_leaders(key.label("stalled-leaders"), phases),
@@ -44,5 +45,9 @@ pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
 /// Whether the system is sure to feel an episode.
 fn is_certain(episode: &Episode) -> bool {
     let is_due = matches!(episode.start, Start::At { .. });
-    is_due && matches!(episode.fault, Fault::Kill | Fault::SlowLinks { .. })
+    is_due
+        && matches!(
+            episode.fault,
+            Fault::Kill | Fault::PowerLoss | Fault::SlowLinks { .. }
+        )
 }

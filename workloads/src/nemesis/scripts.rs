@@ -114,9 +114,9 @@ pub fn lagging_voter(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     episodes.collect()
 }
 
-/// Two sides that only meet in one server, which dies and is back within milliseconds, over and over:
-/// both sides stand for the same term, and what the bridge has promised to one is asked of it again
-/// by the other.
+/// Two sides that only meet in one server. Whenever one side has got its leader elected by that bridge,
+/// the leader is cut off, and the bridge dies and is back within milliseconds: what it promised to the
+/// one side, the other side now asks of it for the same term.
 pub fn restarted_bridge(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
     let bridge = key.label("bridge").below(u64::from(nodes)) as u32;
@@ -128,32 +128,40 @@ pub fn restarted_bridge(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
         duration_ns: storm_ns,
         targets: Targets::Nodes(vec![bridge]),
     };
-    let slow = Episode {
-        fault: Fault::SlowLinks {
-            extra_ns_max: *key.label("slow").pick(&[MS, 20 * MS, 80 * MS]),
-        },
+    let first = Episode {
+        fault: Fault::Kill,
         start: Start::At {
-            ns: phases.warm_up_end_ns,
+            ns: phases.warm_up_end_ns + key.label("first").below(500 * MS),
         },
-        duration_ns: storm_ns,
-        targets: Targets::Nodes(vec![bridge]),
+        duration_ns: 20 * MS,
+        targets: Targets::Leader,
     };
-    let every_ns = *key.label("every").pick(&[60 * MS, 150 * MS, 400 * MS]);
-    let restarts = (0..storm_ns / every_ns).map(|number| {
-        let key = key.label("restart").with(number);
-        Episode {
+    let elections = (2..14).flat_map(|nth| {
+        let key = key.with(u64::from(nth));
+        let delay_ns = key.label("delay").below(10 * MS);
+        let cut = Episode {
+            fault: Fault::Partition {
+                direction: Direction::Both,
+            },
+            start: Start::Leader { nth, delay_ns },
+            duration_ns: key.label("duration").between(200 * MS, 500 * MS),
+            targets: Targets::Leader,
+        };
+        let restart = Episode {
             fault: key
                 .label("fault")
                 .pick(&[Fault::Kill, Fault::PowerLoss])
                 .clone(),
-            start: Start::At {
-                ns: phases.warm_up_end_ns + number * every_ns + key.label("start").below(every_ns),
+            start: Start::Leader {
+                nth,
+                delay_ns: delay_ns + key.label("later").below(30 * MS),
             },
-            duration_ns: key.label("duration").between(MS, 30 * MS),
+            duration_ns: key.label("down").between(MS, 10 * MS),
             targets: Targets::Nodes(vec![bridge]),
-        }
+        };
+        [cut, restart]
     });
-    [apart, slow].into_iter().chain(restarts).collect()
+    [apart, first].into_iter().chain(elections).collect()
 }
 
 /// Leaders that lose their followers while clients still reach them.
@@ -209,6 +217,25 @@ pub fn restarts_under_election(key: Key, nodes: u32, phases: &Phases) -> Vec<Epi
         }
     });
     std::iter::once(slow).chain(episodes).collect()
+}
+
+/// Servers that lose power in the middle of their work, one after the other, all the time: what a
+/// disk was about to write is there in part.
+pub fn power_cycles(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
+    let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
+    let every_ns = *key.label("every").pick(&[200 * MS, 400 * MS]);
+    let episodes = (0..storm_ns / every_ns).map(|number| {
+        let key = key.with(number);
+        Episode {
+            fault: Fault::PowerLoss,
+            start: Start::At {
+                ns: phases.warm_up_end_ns + number * every_ns + key.label("start").below(every_ns),
+            },
+            duration_ns: key.label("duration").between(10 * MS, every_ns),
+            targets: Targets::Nodes(vec![key.label("node").below(u64::from(nodes)) as u32]),
+        }
+    });
+    episodes.collect()
 }
 
 /// Jepsen's `part-kill` (its analysis of NATS 2.12.1): writes are acknowledged by a majority of

@@ -18,7 +18,9 @@ use squall_sim::time::{Duration, Instant};
 use crate::generator::{self, Shape};
 use crate::invariants::{Application, ElectionSafety, OneVote, StateMachineSafety};
 use crate::nemesis;
-use crate::plan::{ClientPlan, NetworkPlan, PLAN_SCHEMA, Phases, Plan, PlannedOperation, Seed};
+use crate::plan::{
+    ClientPlan, DiskPlan, NetworkPlan, PLAN_SCHEMA, Phases, Plan, PlannedOperation, Seed,
+};
 use crate::scenario::Scenario;
 use crate::system::{Completion, Connection, Heard, LocalFuture, System};
 
@@ -78,6 +80,10 @@ fn plan(
             latency_ns_min: MS / 5,
             latency_ns_max,
         },
+        disk: DiskPlan {
+            sync_ns_min: MS / 5,
+            sync_ns_max: *key.label("sync").pick(&[2 * MS, 2 * MS, 10 * MS, 30 * MS]),
+        },
         knobs: knobs(key.label("knobs")),
         clients: generate(key.label("workload"), &shape(key.label("shape"), storm_ns)),
         faults: nemesis::plan(key.label("faults"), nodes, &phases),
@@ -105,7 +111,7 @@ fn knobs(key: Key) -> BTreeMap<String, u64> {
     BTreeMap::from([
         knob("snapshot-every", &[3, 20, 100]),
         knob("trailing-entries", &[0, 5, 50]),
-        knob("padding-bytes", &[0, 0, 700]),
+        knob("padding-bytes", &[0, 300, 1200]),
         knob("attempt-timeout-ms", &[200, 500, 900]),
     ])
 }
