@@ -60,7 +60,11 @@ impl<'a> Campaign<'a> {
             signal_hook::flag::register(signal, Arc::clone(&is_interrupted))?;
         }
         let workers = super::jobs_or_cores(args.jobs);
-        let total = (args.seeds + args.check_determinism.min(args.seeds)) * scenarios.len() as u64;
+        let repeated = args.check_determinism.min(args.seeds);
+        let total = args
+            .seeds
+            .saturating_add(repeated)
+            .saturating_mul(scenarios.len() as u64);
         let names: Vec<_> = scenarios.iter().map(|scenario| scenario.id).collect();
         eprintln!(
             "campaign: {} with base seed {}, {workers} workers",
@@ -126,6 +130,9 @@ impl<'a> Campaign<'a> {
         let mut digests = std::collections::BTreeMap::<(String, Seed), String>::new();
         let mut fresh = Vec::new();
         let mut is_stopped = false;
+        let compared = args
+            .check_determinism
+            .saturating_mul(2 * scenarios.len() as u64);
         pool.run(jobs, |number, job, result| {
             let What::Seed { scenario, seed, .. } = &job.what else {
                 return Flow::Continue;
@@ -140,7 +147,7 @@ impl<'a> Campaign<'a> {
                         announce(progress, &signature, &job, &result);
                         fresh.push(signature);
                     }
-                    if (number as u64) < 2 * args.check_determinism * SCENARIOS.len() as u64 {
+                    if (number as u64) < compared {
                         digests.insert(key, result.digest);
                     }
                 }
@@ -456,8 +463,11 @@ fn scenarios_of(args: &CampaignArgs) -> Result<Vec<&'static Scenario>, Failure> 
 
 /// The capsules of a directory, in order of name; none if it is not there.
 fn regressions_in(directory: &Path) -> Result<Vec<(String, Capsule)>, Failure> {
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return Ok(Vec::new());
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries
+            .with_context(|| format!("cannot read {}", directory.display()))
+            .map_err(Failure::usage)?,
     };
     let mut paths: Vec<_> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))

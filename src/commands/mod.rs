@@ -52,9 +52,10 @@ pub fn worker() -> Outcome {
     Ok(Exit::Success)
 }
 
-/// How many workers there are to be.
+/// How many workers there are to be: one at least.
 fn jobs_or_cores(jobs: Option<usize>) -> usize {
-    jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    jobs.unwrap_or_else(cores).max(1)
 }
 
 /// The planted bug that the user names, if it exists.

@@ -26,6 +26,11 @@ pub fn run(args: &MutantsArgs) -> Outcome {
             .map(|id| super::known_mutant(id))
             .collect::<Result<_, _>>()?,
     };
+    if args.bases == 0 {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--bases is 0: expected at least one base seed to measure with"
+        )));
+    }
     let mut pool = Pool::start(super::jobs_or_cores(args.jobs))?;
     let mut progress = Progress::new(Some(mutants.len() as u64 * args.bases));
     let mut rows = vec![

@@ -64,7 +64,14 @@ pub(super) fn read_capsule(path: &Path) -> Result<Capsule, Failure> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read {}", path.display()))
         .map_err(Failure::usage)?;
-    Capsule::parse(&text).map_err(|error| capsule_error(path, error))
+    let capsule = Capsule::parse(&text).map_err(|error| capsule_error(path, error))?;
+    if let Some(mutant) = &capsule.plan.mutant {
+        super::known_mutant(mutant).map_err(|failure| Failure {
+            error: failure.error.context(path.display().to_string()),
+            ..failure
+        })?;
+    }
+    Ok(capsule)
 }
 
 fn show(result: &RunResult) {
