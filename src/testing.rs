@@ -321,11 +321,13 @@ impl Recording {
     /// Fails the test unless the history is linearizable.
     ///
     /// # Panics
-    /// If it is not, or if nobody can tell, or if no operation succeeded.
+    /// If it is not, or if nobody can tell, if no operation succeeded, or if one is none of the
+    /// model's.
     #[track_caller]
     pub fn assert_linearizable(&self, model: Model) {
         let history = self.history();
-        let verdict = check_linearizable(&history, model, &Options::default());
+        let verdict = check_linearizable(&history, model, &Options::default())
+            .unwrap_or_else(|error| panic!("the history does not fit the model {model}: {error}"));
         match &verdict {
             Verdict::Valid { .. } => {}
             Verdict::Unknown(why) | Verdict::Vacuous(why) => panic!("{}: {why}", verdict.word()),

@@ -59,15 +59,21 @@ pub struct Options {
     pub limits: Limits,
 }
 
-/// Whether the history is linearizable by the model. A history with an operation that the model does
-/// not know is `Unknown`, and one in which no operation succeeded `Vacuous`.
-pub fn check_linearizable(history: &History, model: Model, options: &Options) -> Verdict {
+/// Whether the history is linearizable by the model; `Vacuous` if no operation succeeded.
+///
+/// # Errors
+/// If an operation is none of the model's; the error names it.
+pub fn check_linearizable(
+    history: &History,
+    model: Model,
+    options: &Options,
+) -> Result<Verdict, DecodeError> {
     let Options {
         initial,
         failed_cas,
         limits,
     } = options.clone();
-    let checked = match model {
+    match model {
         Model::Register => check(&Register { initial }, history, &limits),
         Model::CasRegister => check(
             &CasRegister {
@@ -85,12 +91,7 @@ pub fn check_linearizable(history: &History, model: Model, options: &Options) ->
             history,
             &limits,
         ),
-    };
-    checked.unwrap_or_else(|error| {
-        Verdict::Unknown(format!(
-            "the history does not fit the model {model}: {error}"
-        ))
-    })
+    }
 }
 
 fn check<S: Spec>(spec: &S, history: &History, limits: &Limits) -> Result<Verdict, DecodeError> {

@@ -29,7 +29,9 @@ pub fn run(args: &CheckArgs) -> Outcome {
     };
     let mut exits = vec![Exit::Success];
     for (path, history) in args.files.iter().zip(&histories) {
-        let verdict = check_linearizable(history, args.model, &options);
+        let fits = check_linearizable(history, args.model, &options);
+        let misfit = || format!("{} does not fit the model {}", path.display(), args.model);
+        let verdict = fits.with_context(misfit).map_err(Failure::usage)?;
         print!(
             "{}: {}",
             path.display(),

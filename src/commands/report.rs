@@ -119,12 +119,18 @@ pub(super) fn describe(verdict: &Verdict, history: Option<&History>) -> String {
             .witness
             .iter()
             .filter_map(|id| history.operations().get(*id));
-        operations.for_each(|operation| text.push_str(&format!("  {}\n", line_of(operation))));
+        for operation in operations {
+            text.push_str(&format!(
+                "  {} ({})\n",
+                line_of(operation),
+                span_of(operation, history)
+            ));
+        }
     }
     text
 }
 
-/// An operation in a line: who did what when, and what came back.
+/// An operation in a line: who did what, and what came back.
 fn line_of(operation: &Operation) -> String {
     let Operation {
         id,
@@ -139,15 +145,25 @@ fn line_of(operation: &Operation) -> String {
     let key = key
         .as_ref()
         .map_or_else(String::new, |key| format!(" {key}"));
-    let time = |ns: u64| format!("{:.6} s", ns as f64 / 1e9);
-    let end = operation
-        .completed_ns
-        .map_or_else(|| "never".to_owned(), time);
-    let span = format!("{} to {end}", time(operation.invoked_ns));
     let answer = match outcome {
         Outcome::Ok => format!("ok {output}"),
         Outcome::Fail => "fail".to_owned(),
         Outcome::Info => "info".to_owned(),
     };
-    format!("#{id} process {process}: {f}{key} {input} -> {answer} ({span})")
+    format!("#{id} process {process}: {f}{key} {input} -> {answer}")
+}
+
+/// When an operation was: by the clock if the history has one, else by its events.
+fn span_of(operation: &Operation, history: &History) -> String {
+    if !history.has_times() {
+        let end = operation
+            .completed
+            .map_or_else(|| "the end".to_owned(), |event| format!("event {event}"));
+        return format!("event {} to {end}", operation.invoked);
+    }
+    let time = |ns: u64| format!("{:.6} s", ns as f64 / 1e9);
+    let end = operation
+        .completed_ns
+        .map_or_else(|| "the end".to_owned(), time);
+    format!("{} to {end}", time(operation.invoked_ns))
 }

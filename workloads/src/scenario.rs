@@ -44,7 +44,14 @@ impl Scenario {
 
     /// Judges a history by the model.
     pub fn check(&self, history: &History) -> squall_checkers::Verdict {
-        squall_checkers::check_linearizable(history, self.model, &self.options())
+        squall_checkers::check_linearizable(history, self.model, &self.options()).unwrap_or_else(
+            |error| {
+                squall_checkers::Verdict::Unknown(format!(
+                    "the history does not fit the model {}: {error}",
+                    self.model
+                ))
+            },
+        )
     }
 }
 
