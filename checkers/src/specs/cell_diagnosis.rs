@@ -404,7 +404,7 @@ mod tests {
                {"process":3,"type":"invoke","f":"get","key":"x","time":12482000000}
                {"process":3,"type":"ok","f":"get","key":"x","value":null,"time":12490001500}"#,
             expect![[r#"
-                stale-read: Process 3 read x = nil (12.482 s to 12.4900015 s) although process 1's put of x = 2 had been acknowledged at 12.310 s.
+                stale-read: Process 3 read x = nil (12.482 s to 12.490001 s) although process 1's put of x = 2 had been acknowledged at 12.310 s.
                 [0, 1]
             "#]],
         );
