@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::task::{Context, Poll};
 
 use super::events::Event;
@@ -42,23 +42,22 @@ struct Packet {
 
 impl InFlight {
     fn insert(&mut self, from: (u32, u16), to: (u32, u16), key: Key, payload: &[u8]) -> u32 {
-        let index = match self.free.pop() {
-            Some(index) => index,
-            None => {
-                self.packets.push(Packet {
-                    from: 0,
-                    from_port: 0,
-                    to: 0,
-                    to_port: 0,
-                    key,
-                    payload: Vec::new(),
-                });
-                self.packets.len() as u32 - 1
-            }
+        let (from, from_port) = from;
+        let (to, to_port) = to;
+        let Some(index) = self.free.pop() else {
+            self.packets.push(Packet {
+                from,
+                from_port,
+                to,
+                to_port,
+                key,
+                payload: payload.to_vec(),
+            });
+            return self.packets.len() as u32 - 1;
         };
         let packet = &mut self.packets[index as usize];
-        (packet.from, packet.from_port) = from;
-        (packet.to, packet.to_port) = to;
+        (packet.from, packet.from_port) = (from, from_port);
+        (packet.to, packet.to_port) = (to, to_port);
         packet.key = key;
         packet.payload.clear();
         packet.payload.extend_from_slice(payload);
@@ -93,7 +92,6 @@ impl World {
         }
     }
 
-    #[inline]
     pub(crate) fn udp_send(&mut self, id: Id, payload: &[u8], to: SocketAddr) -> io::Result<usize> {
         let Some(socket) = self.network.udp_sockets.get(id) else {
             return Err(closed());
@@ -121,13 +119,14 @@ impl World {
         Ok(payload.len())
     }
 
-    #[inline]
+    /// Receives into a buffer, and writes down whom from, as recvfrom(2).
     pub(crate) fn udp_poll_receive(
         &mut self,
         id: Id,
         buffer: &mut [u8],
+        from: &mut (Ipv4Addr, u16),
         context: &Context<'_>,
-    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+    ) -> Poll<io::Result<usize>> {
         let Some(socket) = self.network.udp_sockets.get_mut(id) else {
             return Poll::Ready(Err(closed()));
         };
@@ -139,9 +138,9 @@ impl World {
         // What does not fit is cut off, as recvfrom does.
         let length = packet.payload.len().min(buffer.len());
         buffer[..length].copy_from_slice(&packet.payload[..length]);
-        let from = SocketAddr::new(IpAddr::V4(ip_of(packet.from)), packet.from_port);
+        *from = (ip_of(packet.from), packet.from_port);
         self.network.datagrams.remove(index);
-        Poll::Ready(Ok((length, from)))
+        Poll::Ready(Ok(length))
     }
 
     pub(crate) fn udp_close(&mut self, id: Id) {

@@ -265,14 +265,12 @@ impl World {
     #[inline]
     pub(super) fn node_of(&self, from: u32, ip: IpAddr) -> Option<u32> {
         let IpAddr::V4(ip) = ip else { return None };
-        if ip.is_loopback() || ip.is_unspecified() {
-            return Some(from);
+        let [network, x, y, z] = ip.octets();
+        if network == 10 {
+            let node = u32::from_be_bytes([0, x, y, z]);
+            return ((node as usize) < self.nodes.len()).then_some(node);
         }
-        let [10, x, y, z] = ip.octets() else {
-            return None;
-        };
-        let node = u32::from_be_bytes([0, x, y, z]);
-        ((node as usize) < self.nodes.len()).then_some(node)
+        (ip.is_loopback() || ip.is_unspecified()).then_some(from)
     }
 
     /// The addresses that a host name stands for: a node's name, an address, or `localhost`.

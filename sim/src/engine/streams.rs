@@ -317,7 +317,6 @@ impl World {
 
 /// Reading and writing.
 impl World {
-    #[inline]
     pub(crate) fn tcp_poll_write(
         &mut self,
         id: Id,
@@ -350,7 +349,6 @@ impl World {
         Poll::Ready(Ok(length))
     }
 
-    #[inline]
     pub(crate) fn tcp_poll_read(
         &mut self,
         id: Id,

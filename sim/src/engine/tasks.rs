@@ -62,6 +62,14 @@ impl Ready {
             Self::Random(heap) => heap.push(task.identity.with(task.wake_ups).bits(), id),
         }
     }
+
+    #[inline]
+    fn pop(&mut self) -> Option<Id> {
+        match self {
+            Self::Fifo(queue) => queue.pop_front(),
+            Self::Random(heap) => heap.pop().map(|(_, id)| id),
+        }
+    }
 }
 
 impl Tasks {
@@ -114,20 +122,27 @@ impl Tasks {
         }
     }
 
-    /// A task's node and identity.
+    /// Takes the next ready task's future out, to be polled as the running task. Tasks of nodes that
+    /// stand still are parked there.
     #[inline]
-    pub(super) fn whose(&self, id: Id) -> Option<(u32, Key)> {
-        self.slots.get(id).map(|task| (task.node, task.identity))
-    }
-
-    /// Takes a task's future out, to be polled as the running task.
-    #[inline]
-    pub(super) fn begin_turn(&mut self, id: Id, node: u32) -> Option<LocalFuture> {
-        let task = self.slots.get_mut(id)?;
-        let future = task.future.take()?;
-        task.state = State::Idle;
-        (self.current, self.current_node) = (Some(id), node);
-        Some(future)
+    pub(super) fn begin_turn(&mut self, nodes: &mut [Node]) -> Option<(Id, Key, LocalFuture)> {
+        loop {
+            let id = self.ready.pop()?;
+            let Some(task) = self.slots.get_mut(id) else {
+                continue;
+            };
+            let node = &mut nodes[task.node as usize];
+            if node.paused {
+                node.parked.push(id);
+                continue;
+            }
+            let Some(future) = task.future.take() else {
+                continue;
+            };
+            task.state = State::Idle;
+            (self.current, self.current_node) = (Some(id), task.node);
+            return Some((id, task.identity, future));
+        }
     }
 
     /// No task runs any more.
@@ -136,27 +151,15 @@ impl Tasks {
         (self.current, self.current_node) = (None, HARNESS);
     }
 
-    /// Puts a future back after its turn.
-    ///
-    /// # Errors
-    /// The future, to be dropped, if the task is gone.
+    /// Puts a future back after its turn; gives it back to be dropped if the task is gone.
     #[inline]
-    pub(super) fn give_back(&mut self, id: Id, future: LocalFuture) -> Result<(), LocalFuture> {
+    pub(super) fn give_back(&mut self, id: Id, future: LocalFuture) -> Option<LocalFuture> {
         match self.slots.get_mut(id) {
             Some(task) => {
                 task.future = Some(future);
-                Ok(())
+                None
             }
-            None => Err(future),
-        }
-    }
-
-    /// The ready task whose turn it is.
-    #[inline]
-    pub(super) fn next(&mut self) -> Option<Id> {
-        match &mut self.ready {
-            Ready::Fifo(queue) => queue.pop_front(),
-            Ready::Random(heap) => heap.pop().map(|(_, id)| id),
+            None => Some(future),
         }
     }
 

@@ -4,6 +4,7 @@
 //! and finding the next task are one look at it.
 
 use std::any::Any;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::{Context, Poll, Waker};
 
@@ -12,107 +13,93 @@ use super::tasks::LocalFuture;
 use super::world::{self, World};
 use super::{HARNESS, NodeId, NodePanic, RunError, waker};
 
-/// What there is to do while nobody holds the world.
-enum Next {
-    Poll(Turn),
-    /// Combinators to wake.
-    Wake(Vec<Waker>),
-    /// Nothing will happen any more, or not before the end of virtual time.
-    Nothing,
-}
-
-/// A task that is being polled.
-struct Turn {
-    id: Id,
-    node: u32,
-    future: LocalFuture,
-}
-
 /// Runs the world until `is_over` says that the harness has ended; asked after a task has.
 pub(super) fn drive(is_over: &dyn Fn() -> bool, end_ns: u64) -> Result<(), RunError> {
-    let mut next = world::with(World::advance);
+    let mut task = Id::from_word(0);
+    let mut next = advance(&mut task);
     loop {
-        next = match next {
-            Next::Poll(turn) => match poll(turn) {
-                Some(next) => next,
-                None if is_over() => return Ok(()),
-                None => world::with(World::advance),
-            },
-            Next::Wake(wakers) => {
-                wakers.into_iter().for_each(Waker::wake);
-                world::with(World::advance)
+        let Some(mut future) = next else {
+            if !wake_foreign() {
+                return Err(world::with(|world| world.why_nothing_happens(end_ns)));
             }
-            Next::Nothing => return Err(world::with(|world| world.why_nothing_happens(end_ns))),
+            next = advance(&mut task);
+            continue;
         };
+        // Not dropped: the waker is a number, and the call to let go of it does nothing.
+        let waker = ManuallyDrop::new(waker::of_task(task));
+        let mut context = Context::from_waker(&waker);
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context))) {
+            Ok(Poll::Pending) => {
+                next = put_back(&mut task, future);
+                continue;
+            }
+            Ok(Poll::Ready(())) => finish(task, future),
+            Err(panic) => fail(task, future, panic),
+        }
+        if is_over() {
+            return Ok(());
+        }
+        next = advance(&mut task);
     }
 }
 
-/// Wakes what could not be woken while the world was held.
-pub(super) fn wake_foreign() {
+/// Wakes what could not be woken while the world was held; answers whether there was anything.
+pub(super) fn wake_foreign() -> bool {
     let wakers = world::with(|world| std::mem::take(&mut world.foreign_wakes));
+    let is_any = !wakers.is_empty();
     wakers.into_iter().for_each(Waker::wake);
+    is_any
 }
 
-/// Gives a task its turn; answers what comes next, or nothing if the task has ended.
-#[inline]
-fn poll(mut turn: Turn) -> Option<Next> {
-    let waker = waker::of_task(turn.id);
-    let mut context = Context::from_waker(&waker);
-    match catch_unwind(AssertUnwindSafe(|| turn.future.as_mut().poll(&mut context))) {
-        Ok(Poll::Pending) => Some(put_back(turn)),
-        Ok(Poll::Ready(())) => {
-            finish(turn);
-            None
-        }
-        Err(panic) => {
-            fail(turn, panic);
-            None
-        }
-    }
+/// As [`World::advance`].
+fn advance(task: &mut Id) -> Option<LocalFuture> {
+    world::with(|world| world.advance(task))
 }
 
-/// Puts a task back that goes on waiting, and finds what comes next.
+/// Puts a task back that goes on waiting, and finds the next.
 #[inline]
-fn put_back(turn: Turn) -> Next {
+fn put_back(task: &mut Id, future: LocalFuture) -> Option<LocalFuture> {
+    let mut aborted = None;
     let next = world::with(|world| {
-        world.end_turn();
-        world.tasks.give_back(turn.id, turn.future)?;
-        Ok::<_, LocalFuture>(world.advance())
+        world.tasks.end_turn();
+        aborted = world.tasks.give_back(*task, future);
+        match aborted {
+            None => world.advance(task),
+            Some(_) => None,
+        }
     });
-    next.unwrap_or_else(|aborted| {
-        drop(aborted);
-        world::with(World::advance)
-    })
+    if aborted.is_none() {
+        return next;
+    }
+    drop(aborted);
+    advance(task)
 }
 
 #[cold]
-fn finish(turn: Turn) {
+fn finish(task: Id, future: LocalFuture) {
     // The future is dropped as the running task: what it holds may spawn or send.
-    drop(turn.future);
-    world::with(|world| {
-        world.remove_task(turn.id);
-        world.end_turn();
-    });
-    super::nodes::end_if_root(turn.node, turn.id);
+    drop(future);
+    let node = world::with(|world| world.remove_ended(task));
+    super::nodes::end_if_root(node, task);
 }
 
 #[cold]
-fn fail(turn: Turn, panic: Box<dyn Any + Send>) {
-    drop(turn.future);
+fn fail(task: Id, future: LocalFuture, panic: Box<dyn Any + Send>) {
+    drop(future);
     let message = panic_message(panic.as_ref());
-    world::with(|world| {
-        world.remove_task(turn.id);
-        world.end_turn();
+    let node = world::with(|world| {
+        let node = world.remove_ended(task);
         world.panics.push(NodePanic {
             time_ns: world.now_ns,
-            node: NodeId(turn.node),
+            node: NodeId(node),
             message,
         });
+        node
     });
-    if turn.node == HARNESS {
+    if node == HARNESS {
         resume_unwind(panic);
     }
-    super::nodes::kill(turn.node);
+    super::nodes::kill(node);
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
@@ -122,44 +109,38 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 }
 
 impl World {
-    /// Lets things happen until there is something to do outside of the world.
-    fn advance(&mut self) -> Next {
-        loop {
-            if !self.foreign_wakes.is_empty() {
-                return Next::Wake(std::mem::take(&mut self.foreign_wakes));
-            }
-            if let Some(turn) = self.take_turn() {
-                return Next::Poll(turn);
+    /// Lets things happen until a task is ready, and takes its future out; nothing if there are
+    /// combinators to wake first, or if nothing will happen any more.
+    ///
+    /// The id goes where `task` points and the future into registers: an answer that is written to
+    /// memory in words and moved on in larger ones stalls the loop by a tenth.
+    fn advance(&mut self, task: &mut Id) -> Option<LocalFuture> {
+        while self.foreign_wakes.is_empty() {
+            if let Some(future) = self.take_turn(task) {
+                return Some(future);
             }
             if !self.step() {
-                return Next::Nothing;
+                break;
             }
         }
+        None
     }
 
     #[inline]
-    fn take_turn(&mut self) -> Option<Turn> {
-        loop {
-            let id = self.tasks.next()?;
-            let Some((node, identity)) = self.tasks.whose(id) else {
-                continue;
-            };
-            if self.nodes[node as usize].paused {
-                self.nodes[node as usize].parked.push(id);
-                continue;
-            }
-            let Some(future) = self.tasks.begin_turn(id, node) else {
-                continue;
-            };
-            self.counters.polls += 1;
-            self.note(identity.word() ^ self.now_ns);
-            return Some(Turn { id, node, future });
-        }
+    fn take_turn(&mut self, task: &mut Id) -> Option<LocalFuture> {
+        let (id, identity, future) = self.tasks.begin_turn(&mut self.nodes)?;
+        *task = id;
+        self.counters.polls += 1;
+        self.note(identity.word() ^ self.now_ns);
+        Some(future)
     }
 
-    #[inline]
-    fn end_turn(&mut self) {
+    /// Takes the running task, which has ended, out of the world; answers its node.
+    fn remove_ended(&mut self, task: Id) -> u32 {
+        let node = self.current_node();
+        self.remove_task(task);
         self.tasks.end_turn();
+        node
     }
 
     fn why_nothing_happens(&self, end_ns: u64) -> RunError {

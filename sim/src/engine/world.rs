@@ -4,7 +4,7 @@
 //! Nothing in here calls into a program: wakers of programs are woken, and their futures polled and
 //! dropped, only when no one holds the world.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::task::Waker;
 
@@ -19,11 +19,11 @@ use super::waker::Waiter;
 use crate::keyed::Key;
 
 thread_local! {
-    /// Not dropped with its thread: a thread-local that needs no destructor is reached without
-    /// asking each time whether that has run. A run takes its world away as it ends.
-    static WORLD: ManuallyDrop<RefCell<Option<Box<World>>>> =
-        const { ManuallyDrop::new(RefCell::new(None)) };
-    /// Whether this thread is in a run: cheaper to ask than to borrow the world.
+    /// Empty outside of a run, and while somebody looks at the world. Not dropped with its thread:
+    /// a thread-local that needs no destructor is reached without asking whether that has run, and
+    /// a run takes its world away as it ends.
+    static WORLD: Cell<Option<ManuallyDrop<Box<World>>>> = const { Cell::new(None) };
+    /// Whether this thread is in a run: asked without touching the world.
     static IN_RUN: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -55,57 +55,74 @@ pub(crate) fn is_running() -> bool {
     IN_RUN.get()
 }
 
+/// The world in somebody's hands, if there is one; put back in its place as it is let go, by a panic
+/// too.
+struct Held(Option<ManuallyDrop<Box<World>>>);
+
+impl Held {
+    #[inline(always)]
+    fn take() -> Self {
+        Self(WORLD.take())
+    }
+}
+
+impl Drop for Held {
+    #[inline(always)]
+    fn drop(&mut self) {
+        WORLD.set(self.0.take());
+    }
+}
+
 /// Looks at this thread's world.
+///
+/// Inlined: what `look` answers then goes straight to where it is wanted.
 ///
 /// # Panics
 /// If there is none: the caller holds a handle of a run outside of it.
-#[inline]
+#[inline(always)]
 pub(crate) fn with<R>(look: impl FnOnce(&mut World) -> R) -> R {
-    WORLD.with(|cell| match cell.borrow_mut().as_mut() {
+    let mut held = Held::take();
+    match &mut held.0 {
         Some(world) => look(world),
-        None => nothing_named(),
-    })
+        None => no_world(),
+    }
 }
 
 #[cold]
-fn nothing_named() -> ! {
+fn no_world() -> ! {
+    assert!(
+        !is_running(),
+        "the simulated world was used by what it was just calling, a waker's destructor perhaps"
+    );
     panic!("a handle of the simulated world was used outside of its run, where it names nothing")
 }
 
 /// Looks at this thread's world, if there is one.
-#[inline]
+#[inline(always)]
 pub(crate) fn try_with<R>(look: impl FnOnce(&mut World) -> R) -> Option<R> {
-    if !IN_RUN.get() {
-        return None;
-    }
-    WORLD.with(|cell| cell.borrow_mut().as_mut().map(|world| look(world)))
+    is_running().then(|| with(look))
 }
 
 /// As [`try_with`], and `None` too while the world itself is at work.
 pub(crate) fn try_with_idle<R>(look: impl FnOnce(&mut World) -> R) -> Option<R> {
-    WORLD.with(|cell| {
-        let mut world = cell.try_borrow_mut().ok()?;
-        world.as_mut().map(|world| look(world))
-    })
+    let mut held = Held::take();
+    held.0.as_mut().map(|world| look(world))
 }
 
 /// Makes a world this thread's.
 pub(super) fn install(world: World) {
-    WORLD.with(|cell| {
-        let slot = &mut *cell.borrow_mut();
-        assert!(
-            slot.is_none(),
-            "a run inside a run: give the inner one a thread of its own"
-        );
-        *slot = Some(Box::new(world));
-    });
+    assert!(
+        !is_running(),
+        "a run inside a run: give the inner one a thread of its own"
+    );
+    WORLD.set(Some(ManuallyDrop::new(Box::new(world))));
     IN_RUN.set(true);
 }
 
 /// Takes this thread's world away.
 pub(super) fn uninstall() -> Option<Box<World>> {
     IN_RUN.set(false);
-    WORLD.with(|cell| cell.borrow_mut().take())
+    WORLD.take().map(ManuallyDrop::into_inner)
 }
 
 impl World {

@@ -1,7 +1,7 @@
 //! UDP sockets.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::address::{Host, ToSocketAddrs, resolve};
 use crate::engine::{Id, world};
@@ -64,10 +64,12 @@ impl UdpSocket {
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         match &self.0 {
             Inner::Engine { id, .. } => {
-                std::future::poll_fn(|context| {
-                    world::with(|world| world.udp_poll_receive(*id, buffer, context))
-                })
-                .await
+                let mut from = (Ipv4Addr::UNSPECIFIED, 0);
+                let received = std::future::poll_fn(|context| {
+                    world::with(|world| world.udp_poll_receive(*id, buffer, &mut from, context))
+                });
+                let length = received.await?;
+                Ok((length, from.into()))
             }
             Inner::Tokio(socket) => socket.recv_from(buffer).await,
         }
