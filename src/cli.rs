@@ -79,7 +79,7 @@ pub struct CampaignArgs {
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
     /// A capsule
-    #[arg(conflicts_with_all = ["scenario", "seed", "mutant"], required_unless_present_all = ["scenario", "seed"])]
+    #[arg(conflicts_with_all = ["scenario", "seed", "mutant", "without"], required_unless_present_all = ["scenario", "seed"])]
     pub capsule: Option<PathBuf>,
     /// A scenario, with --seed
     #[arg(long, value_name = "ID", requires = "seed")]
@@ -90,6 +90,9 @@ pub struct ReplayArgs {
     /// Switch on a planted bug
     #[arg(long, value_name = "ID", requires = "seed")]
     pub mutant: Option<String>,
+    /// Leave out a kind of fault, as the campaign did
+    #[arg(long = "without", value_name = "KIND", requires = "seed")]
+    pub without: Vec<String>,
     /// Where the report goes
     #[arg(long, default_value = "squall-out", value_name = "DIR")]
     pub out: PathBuf,

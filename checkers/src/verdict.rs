@@ -20,7 +20,7 @@ pub enum Verdict {
 /// Why a history was impossible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Anomaly {
-    /// The checker that found it: `linearizable`, `election-safety`, ….
+    /// The checker that found it: `linearizability`, `election-safety`, ….
     pub checker: String,
     /// The class of the anomaly in kebab case: `stale-read`, `two-leaders-in-one-term`, …. Equal for
     /// duplicates of one bug: it holds no seed, time, node or value.

@@ -3,10 +3,12 @@
 //! A job comes as a line of JSON on standard input, its result goes as a line to standard output.
 
 use std::io::{self, BufRead, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use squall_checkers::{Anomaly, Verdict};
 use squall_workloads::plan::Plan;
+use squall_workloads::record::Record;
 use squall_workloads::scenario::{self, Scenario};
 use squall_workloads::{judge, runner};
 
@@ -50,7 +52,10 @@ fn run_in_child(job: &Job) -> RunResult {
                 "the run's answer is damaged: {error}"
             )))
         }),
-        Err(ChildError::Signal(signal)) => ended(Verdict::Invalid(aborted(signal))),
+        Err(ChildError::Signal(signal)) => RunResult {
+            detail: bare_detail(job),
+            ..ended(Verdict::Invalid(aborted(signal)))
+        },
         Err(error) => ended(Verdict::Unknown(error.to_string())),
     }
 }
@@ -63,11 +68,22 @@ pub fn run(job: &Job) -> RunResult {
         Err(error) => return ended(Verdict::Unknown(error.to_string())),
     };
     silence_panics();
-    let record = match runner::run(scenario, &plan, job.detail) {
-        Ok(record) => record,
-        Err(error) => {
+    let record = match catch_unwind(AssertUnwindSafe(|| {
+        runner::run(scenario, &plan, job.detail)
+    })) {
+        Ok(Ok(record)) => record,
+        Ok(Err(error)) => {
             return ended(Verdict::Unknown(format!(
                 "the run did not come to its end: {error}"
+            )));
+        }
+        Err(panic) => {
+            let message = panic.downcast_ref::<String>().map(String::as_str);
+            let message = message
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            return ended(Verdict::Unknown(format!(
+                "Squall itself panicked: {message}"
             )));
         }
     };
@@ -100,6 +116,15 @@ fn plan_of(what: &What) -> Result<(&'static Scenario, Plan), scenario::UnknownSc
         }
         What::Plan(plan) => Ok((scenario::find(&plan.scenario)?, (**plan).clone())),
     }
+}
+
+/// The plan of a run that did not live to tell its record.
+fn bare_detail(job: &Job) -> Option<Box<Detail>> {
+    let (_, plan) = plan_of(&job.what).ok().filter(|_| job.detail)?;
+    Some(Box::new(Detail {
+        plan,
+        record: Record::default(),
+    }))
 }
 
 /// A panic of a simulated server is recorded; its message on the terminal would drown the progress.

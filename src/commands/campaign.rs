@@ -1,11 +1,13 @@
 //! `squall campaign`, which is also what bare `squall` does.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context;
+use squall_checkers::Verdict;
 use squall_reports::{CampaignPage, FailureRow, FaultCount, ScenarioRow, campaign_index};
 use squall_sim::fault::Fault;
 use squall_workloads::capsule::CapsuleError;
@@ -42,7 +44,8 @@ struct Campaign<'a> {
     progress: Progress,
     started: Instant,
     is_interrupted: Arc<AtomicBool>,
-    regressed: Vec<String>,
+    /// How those capsules of old failures ended that did not end well.
+    regressed: Vec<Exit>,
     /// Whether all that was asked for was done.
     is_complete: bool,
     rows: Vec<FailureRow>,
@@ -94,10 +97,22 @@ impl<'a> Campaign<'a> {
                 detail: false,
             };
             let result = self.pool.run_one(&job)?;
-            if let squall_checkers::Verdict::Invalid(anomaly) = &result.verdict {
-                self.progress
-                    .say(&format!("REGRESSED {name}: {}", anomaly.sentence));
-                self.regressed.push(name.clone());
+            match &result.verdict {
+                Verdict::Valid { .. } => continue,
+                Verdict::Invalid(anomaly) => {
+                    self.progress
+                        .say(&format!("REGRESSED {name}: {}", anomaly.sentence));
+                    self.regressed.push(Exit::Regression);
+                }
+                // What cannot be judged any more guards against nothing.
+                Verdict::Unknown(why) => {
+                    self.progress.say(&format!("unknown: {name}: {why}"));
+                    self.regressed.push(Exit::Unknown);
+                }
+                Verdict::Vacuous(why) => {
+                    self.progress.say(&format!("vacuous: {name}: {why}"));
+                    self.regressed.push(Exit::Vacuous);
+                }
             }
         }
         if !capsules.is_empty() {
@@ -127,7 +142,7 @@ impl<'a> Campaign<'a> {
         };
         let flag = Arc::clone(is_interrupted);
         let jobs = jobs(args, scenarios).take_while(move |_| !is_over(&flag));
-        let mut digests = std::collections::BTreeMap::<(String, Seed), String>::new();
+        let mut first_runs = BTreeMap::<(String, Seed), (String, Verdict)>::new();
         let mut fresh = Vec::new();
         let mut is_stopped = false;
         let compared = args
@@ -138,9 +153,13 @@ impl<'a> Campaign<'a> {
                 return Flow::Continue;
             };
             let key = (scenario.clone(), *seed);
-            match digests.get(&key) {
+            match first_runs.get(&key) {
                 // Its second run: only to be compared. Both came from a fresh process.
-                Some(digest) if *digest != result.digest => tally.nondeterministic.push(key),
+                Some((digest, verdict))
+                    if *digest != result.digest || *verdict != result.verdict =>
+                {
+                    tally.nondeterministic.push(key);
+                }
                 Some(_) => {}
                 None => {
                     if let Some(signature) = tally.add(number, scenario, *seed, &result) {
@@ -148,7 +167,7 @@ impl<'a> Campaign<'a> {
                         fresh.push(signature);
                     }
                     if (number as u64) < compared {
-                        digests.insert(key, result.digest);
+                        first_runs.insert(key, (result.digest, result.verdict));
                     }
                 }
             }
@@ -181,7 +200,7 @@ impl<'a> Campaign<'a> {
             // The run does not live to tell its record; the seed is all that there is.
             return Ok(());
         };
-        let files = report::write_failure(&self.args.out, &result, detail)?;
+        let files = report::write_failure(&self.args.out, &result, detail, &self.args.without)?;
         let Some(files) = files else {
             self.tally
                 .nondeterministic
@@ -198,7 +217,12 @@ impl<'a> Campaign<'a> {
             count: failure.count,
             first_seed: failure.first.1,
             report_file: relative.to_string_lossy().into_owned(),
-            reproduce: by_seed(&detail.plan),
+            reproduce: by_seed(
+                &failure.scenario,
+                failure.first.1,
+                self.args.mutant.as_deref(),
+                &self.args.without,
+            ),
         });
         eprintln!(
             "report: {}\ncapsule: {}",
@@ -221,12 +245,10 @@ impl<'a> Campaign<'a> {
         self.progress.finish();
         let index = self.args.out.join("index.html");
         report::write(&index, &campaign_index(&self.page()))?;
-        print!("{}", self.summary());
-        println!("report: {}", index.display());
+        print::out(&self.summary());
+        print::out(&format!("report: {}\n", index.display()));
         let mut exits = vec![self.tally.exit()];
-        if !self.regressed.is_empty() {
-            exits.push(Exit::Regression);
-        }
+        exits.extend(&self.regressed);
         if !self.is_complete || self.tally.seeds() == 0 {
             exits.push(Exit::Incomplete);
         }
@@ -346,7 +368,7 @@ impl<'a> Campaign<'a> {
     }
 }
 
-fn fault_counts(stats: &Stats) -> std::collections::BTreeMap<String, FaultCount> {
+fn fault_counts(stats: &Stats) -> BTreeMap<String, FaultCount> {
     let count = |fault: &campaign::FaultStats| FaultCount {
         planned: fault.planned,
         applied: fault.applied,
@@ -399,19 +421,17 @@ fn announce(progress: &Progress, signature: &str, job: &Job, result: &RunResult)
         scenario,
         seed,
         mutant,
-        ..
+        without,
     } = &job.what
     else {
         return;
     };
-    let squall_checkers::Verdict::Invalid(anomaly) = &result.verdict else {
+    let Verdict::Invalid(anomaly) = &result.verdict else {
         return;
     };
-    let mutant = mutant
-        .as_ref()
-        .map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
+    let line = by_seed(scenario, *seed, mutant.as_deref(), without);
     progress.say(&format!(
-        "FAILED {signature}\n  {}\n  reproduce: cargo run --release -- replay --scenario {scenario} --seed {seed}{mutant}",
+        "FAILED {signature}\n  {}\n  reproduce: {line}",
         anomaly.sentence
     ));
 }
@@ -441,14 +461,7 @@ fn unfelt(stats: &Stats, without: &[String]) -> Vec<String> {
 }
 
 fn scenarios_of(args: &CampaignArgs) -> Result<Vec<&'static Scenario>, Failure> {
-    for kind in &args.without {
-        if !Fault::KINDS.contains(&kind.as_str()) {
-            let known = Fault::KINDS.join(", ");
-            return Err(Failure::usage(anyhow::anyhow!(
-                "there is no kind of fault `{kind}`: expected one of {known}"
-            )));
-        }
-    }
+    super::known_kinds(&args.without)?;
     if let Some(mutant) = &args.mutant {
         super::known_mutant(mutant)?;
     }

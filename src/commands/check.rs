@@ -7,7 +7,7 @@ use squall_checkers::history::Value;
 use squall_checkers::{History, Limits, Options, Verdict, check_linearizable};
 use squall_reports::{HistoryPage, history_page};
 
-use super::{Failure, Outcome, report};
+use super::{Failure, Outcome, print, report};
 use crate::cli::CheckArgs;
 use crate::exit::Exit;
 
@@ -32,11 +32,8 @@ pub fn run(args: &CheckArgs) -> Outcome {
         let fits = check_linearizable(history, args.model, &options);
         let misfit = || format!("{} does not fit the model {}", path.display(), args.model);
         let verdict = fits.with_context(misfit).map_err(Failure::usage)?;
-        print!(
-            "{}: {}",
-            path.display(),
-            report::describe(&verdict, Some(history))
-        );
+        let described = report::describe(&verdict, Some(history));
+        print::out(&format!("{}: {described}", path.display()));
         exits.push(match &verdict {
             Verdict::Valid { .. } => Exit::Success,
             Verdict::Invalid(_) => Exit::Violation,
@@ -113,6 +110,6 @@ fn write_page(
     });
     let file = out.join(format!("{name}.html"));
     report::write(&file, &page)?;
-    println!("report: {}", file.display());
+    print::out(&format!("report: {}\n", file.display()));
     Ok(())
 }

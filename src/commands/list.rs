@@ -24,12 +24,12 @@ pub fn run() -> Outcome {
         ]
     });
     print_table(["planted bug", "root cause", "after"], mutants);
-    println!("kinds of fault: {}", Fault::KINDS.join(", "));
+    print::out(&format!("kinds of fault: {}\n", Fault::KINDS.join(", ")));
     Ok(Exit::Success)
 }
 
 fn print_table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = Vec<String>>) {
     let head = head.map(str::to_owned).to_vec();
     let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
-    println!("{}", print::table(&rows));
+    print::out(&(print::table(&rows) + "\n"));
 }

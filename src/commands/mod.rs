@@ -71,3 +71,17 @@ fn known_mutant(id: &str) -> Result<&'static squall_models::mutants::Mutant, Fai
         ))
     })
 }
+
+/// Whether the kinds of fault that the user names exist.
+fn known_kinds(kinds: &[String]) -> Result<(), Failure> {
+    let known = squall_sim::fault::Fault::KINDS;
+    match kinds.iter().find(|kind| !known.contains(&kind.as_str())) {
+        None => Ok(()),
+        Some(kind) => {
+            let known = known.join(", ");
+            Err(Failure::usage(anyhow::anyhow!(
+                "there is no kind of fault `{kind}`: expected one of {known}"
+            )))
+        }
+    }
+}

@@ -51,11 +51,11 @@ pub fn run(args: &MutantsArgs) -> Outcome {
         rows.push(row(mutant, &hunts, args.seeds));
     }
     progress.finish();
-    print!("{}", print::table(&rows));
-    println!(
-        "\nseeds until found, over {} base seeds, scenarios in turn",
+    print::out(&print::table(&rows));
+    print::out(&format!(
+        "\nseeds until found, over {} base seeds, scenarios in turn\n",
         args.bases
-    );
+    ));
     Ok(if is_missed {
         Exit::Violation
     } else {

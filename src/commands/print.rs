@@ -2,6 +2,15 @@
 
 use std::fmt::Write;
 
+/// Writes to standard output. Whoever has stopped reading has seen what they wanted.
+pub(super) fn out(text: &str) {
+    use std::io::Write;
+    let mut output = std::io::stdout().lock();
+    let _ = output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush());
+}
+
 /// Lays rows out in columns; the first row is the head. Columns of numbers stand to the right.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

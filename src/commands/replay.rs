@@ -9,7 +9,7 @@ use squall_workloads::record::Capsule;
 use squall_workloads::scenario;
 
 use super::campaign::capsule_error;
-use super::{Failure, Outcome, report};
+use super::{Failure, Outcome, print, report};
 use crate::campaign::{Job, Pool, RunResult, What};
 use crate::cli::ReplayArgs;
 use crate::exit::Exit;
@@ -29,13 +29,14 @@ pub fn run(args: &ReplayArgs) -> Outcome {
             if let Some(mutant) = &args.mutant {
                 super::known_mutant(mutant)?;
             }
+            super::known_kinds(&args.without)?;
             let (scenario, mutant) = (scenario.clone(), args.mutant.clone());
             (
                 What::Seed {
                     scenario,
                     seed,
                     mutant,
-                    without: Vec::new(),
+                    without: args.without.clone(),
                 },
                 None,
             )
@@ -49,9 +50,9 @@ pub fn run(args: &ReplayArgs) -> Outcome {
     let result = Pool::start(1)?.run_one(&Job { what, detail: true })?;
     show(&result);
     if let Some(detail) = &result.detail
-        && let Some(files) = report::write_failure(&args.out, &result, detail)?
+        && let Some(files) = report::write_failure(&args.out, &result, detail, &args.without)?
     {
-        println!("report: {}", files.page.display());
+        print::out(&format!("report: {}\n", files.page.display()));
     }
     Ok(expected.map_or_else(
         || exit_of(&result.verdict),
@@ -79,17 +80,18 @@ fn show(result: &RunResult) {
         .detail
         .as_ref()
         .and_then(|detail| History::from_events(detail.record.history.clone()).ok());
-    print!("{}", report::describe(&result.verdict, history.as_ref()));
-    println!("digest: {}", result.digest);
+    let verdict = report::describe(&result.verdict, history.as_ref());
+    print::out(&format!("{verdict}digest: {}\n", result.digest));
 }
 
 /// How the replay of a capsule ended; says so if it is not what the capsule holds.
 fn compare(capsule: &Capsule, result: &RunResult) -> Exit {
     if capsule.digest != result.digest && capsule.squall == env!("CARGO_PKG_VERSION") {
-        println!(
-            "note: the capsule's digest is {}: the code has changed since it was written",
+        print::out(&format!(
+            "note: the capsule's digest is {}: the code has changed since it was written
+",
             capsule.digest
-        );
+        ));
     }
     exit_of(&result.verdict)
 }

@@ -6,6 +6,7 @@ use anyhow::Context;
 use squall_checkers::history::{Operation, Outcome};
 use squall_checkers::{History, Verdict};
 use squall_reports::{FailurePage, failure_page, write_atomically};
+use squall_workloads::plan::{Plan, Seed};
 use squall_workloads::record::Capsule;
 use squall_workloads::scenario;
 
@@ -22,6 +23,7 @@ pub(super) fn write_failure(
     out: &Path,
     result: &RunResult,
     detail: &Detail,
+    without: &[String],
 ) -> anyhow::Result<Option<FailureFiles>> {
     let Detail { plan, record } = detail;
     let scenario = scenario::find(&plan.scenario)?;
@@ -41,7 +43,7 @@ pub(super) fn write_failure(
         capsule: &capsule,
         record,
         verdict: &result.verdict,
-        reproduce: reproduce_lines(&capsule, &files.capsule),
+        reproduce: reproduce_lines(&capsule, without, &files.capsule),
     });
     write(&files.capsule, &capsule.to_text())?;
     if let Ok(history) = History::from_events(record.history.clone()) {
@@ -75,23 +77,34 @@ fn stem_of(capsule: &Capsule) -> String {
 }
 
 /// The command lines that show the failure again.
-fn reproduce_lines(capsule: &Capsule, file: &Path) -> Vec<String> {
+fn reproduce_lines(capsule: &Capsule, without: &[String], file: &Path) -> Vec<String> {
+    let Plan {
+        scenario,
+        seed,
+        mutant,
+        ..
+    } = &capsule.plan;
     vec![
-        by_seed(&capsule.plan),
+        by_seed(scenario, *seed, mutant.as_deref(), without),
         format!("cargo run --release -- replay {}", file.display()),
     ]
 }
 
-/// The command line that runs a plan again by its seed.
-pub(super) fn by_seed(plan: &squall_workloads::plan::Plan) -> String {
-    let mutant = plan
-        .mutant
-        .as_ref()
-        .map_or_else(String::new, |mutant| format!(" --mutant {mutant}"));
-    format!(
-        "cargo run --release -- replay --scenario {} --seed {}{mutant}",
-        plan.scenario, plan.seed
-    )
+/// The command line that runs a seed again.
+pub(super) fn by_seed(
+    scenario: &str,
+    seed: Seed,
+    mutant: Option<&str>,
+    without: &[String],
+) -> String {
+    let mut line = format!("cargo run --release -- replay --scenario {scenario} --seed {seed}");
+    if let Some(mutant) = mutant {
+        line.push_str(&format!(" --mutant {mutant}"));
+    }
+    without
+        .iter()
+        .for_each(|kind| line.push_str(&format!(" --without {kind}")));
+    line
 }
 
 pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {

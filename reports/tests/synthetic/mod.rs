@@ -8,8 +8,8 @@ use squall_checkers::{
 use squall_reports::{CampaignPage, FailureRow, FaultCount, ScenarioRow};
 use squall_workloads::{
     plan::{
-        ClientPlan, Episode, NetworkPlan, PLAN_SCHEMA, Phases, Plan, PlannedOperation, Seed, Start,
-        Targets,
+        ClientPlan, DiskPlan, Episode, NetworkPlan, PLAN_SCHEMA, Phases, Plan, PlannedOperation,
+        Seed, Start, Targets,
     },
     record::{CAPSULE_SCHEMA, Capsule, FaultRecord, LogLine, NodeReport, Record},
 };
@@ -278,6 +278,11 @@ fn plan(drafts: &[Draft], clients: usize, end_ns: u64) -> Plan {
             latency_ns_min: MS,
             latency_ns_max: 4 * MS,
         },
+        disk: DiskPlan {
+            sync_ns_min: 200_000,
+            sync_ns_max: 2_000_000,
+        },
+        knobs: std::collections::BTreeMap::new(),
         phases: Phases {
             warm_up_end_ns: 300 * MS,
             storm_end_ns: end_ns * 3 / 4,
