@@ -353,7 +353,7 @@ fn write_report(history: &History, verdict: &Verdict) -> String {
         verdict,
         reproduce: Vec::new(),
     });
-    let directory = path.parent().unwrap_or(Path::new("."));
+    let directory = path.parent().unwrap_or_else(|| Path::new("."));
     let written = std::fs::create_dir_all(directory).and_then(|()| write_atomically(&path, page));
     written.map_or_else(
         |error| format!("none: {}: {error}", path.display()),

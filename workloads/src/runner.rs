@@ -107,9 +107,12 @@ async fn harness(make_system: fn(&Plan) -> Rc<RefCell<dyn System>>, plan: Plan) 
     }
 }
 
+/// A client's connection while nobody uses it.
+type Idle = Rc<RefCell<Option<Box<dyn Connection>>>>;
+
 /// The clients of a run, each on a machine of its own.
 struct Clients {
-    connections: Vec<Rc<RefCell<Option<Box<dyn Connection>>>>>,
+    connections: Vec<Idle>,
     operations: Vec<Rc<[PlannedOperation]>>,
     recorder: Rc<RefCell<Recorder>>,
 }

@@ -16,7 +16,7 @@ pub struct Scenario {
     /// One line for `squall list`.
     pub about: &'static str,
     /// Makes the plan of a seed.
-    pub plan: fn(&Scenario, Seed, Option<String>) -> Plan,
+    pub plan: fn(&Self, Seed, Option<String>) -> Plan,
     /// Makes the system of a plan.
     pub system: fn(&Plan) -> Rc<RefCell<dyn System>>,
     /// What the history must be linearizable by.

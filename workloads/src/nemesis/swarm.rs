@@ -19,7 +19,8 @@ pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     let mean_ns = *key.label("mean").pick(&[300 * MS, 1000 * MS, 2500 * MS]);
     let episodes = (0..count).map(|number| {
         let key = key.label("episode").with(number);
-        episode(key, *key.label("kind").pick(&kinds), nodes, mean_ns, phases)
+        let kind = key.label("kind").pick(&kinds);
+        episode(key, kind, nodes, mean_ns, phases)
     });
     episodes.collect()
 }
