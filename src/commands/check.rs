@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use squall_checkers::history::Value;
-use squall_checkers::{History, Limits, Options, Verdict, check_linearizable};
+use squall_checkers::{FailedCas, History, Limits, Options, Verdict, check_linearizable};
 use squall_reports::{HistoryPage, history_page};
 
 use super::{Failure, Outcome, print, report};
@@ -14,34 +14,32 @@ use crate::exit::Exit;
 /// Judges each file; the worst verdict decides how it ends.
 ///
 /// # Errors
-/// If a file cannot be read.
+/// If a file cannot be read, or does not fit the model.
 pub fn run(args: &CheckArgs) -> Outcome {
-    // All files are read before any is judged: bad input leaves nothing half done.
+    // All files are read and judged before anything is said: bad input leaves nothing half done.
     let histories = args
         .files
         .iter()
         .map(|path| read(path, args))
         .collect::<Result<Vec<_>, _>>()?;
-    let options = Options {
-        initial: initial(&args.init),
-        failed_cas: args.failed_cas,
-        limits: limits(args),
-    };
+    let verdicts = args
+        .files
+        .iter()
+        .zip(&histories)
+        .map(|(path, history)| judge(path, history, args))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut exits = vec![Exit::Success];
-    for (path, history) in args.files.iter().zip(&histories) {
-        let fits = check_linearizable(history, args.model, &options);
-        let misfit = || format!("{} does not fit the model {}", path.display(), args.model);
-        let verdict = fits.with_context(misfit).map_err(Failure::usage)?;
-        let described = report::describe(&verdict, Some(history));
-        print::out(&format!("{}: {described}", path.display()));
-        exits.push(match &verdict {
+    for (number, (history, verdict)) in histories.iter().zip(&verdicts).enumerate() {
+        let described = report::describe(verdict, Some(history));
+        print::out(&format!("{}: {described}", args.files[number].display()));
+        exits.push(match verdict {
             Verdict::Valid { .. } => Exit::Success,
             Verdict::Invalid(_) => Exit::Violation,
             Verdict::Unknown(_) => Exit::Unknown,
             Verdict::Vacuous(_) => Exit::Vacuous,
         });
         if let Some(out) = &args.out {
-            write_page(out, path, history, &verdict, args)?;
+            write_page(out, number, history, verdict, args)?;
         }
     }
     Ok(exits.into_iter().min().unwrap_or(Exit::Success))
@@ -62,6 +60,17 @@ fn read(path: &Path, args: &CheckArgs) -> Result<History, Failure> {
             .map_err(Failure::usage),
         false => Ok(history),
     }
+}
+
+fn judge(path: &Path, history: &History, args: &CheckArgs) -> Result<Verdict, Failure> {
+    let options = Options {
+        initial: initial(&args.init),
+        failed_cas: args.failed_cas,
+        limits: limits(args),
+    };
+    check_linearizable(history, args.model, &options)
+        .with_context(|| format!("{} does not fit the model {}", path.display(), args.model))
+        .map_err(Failure::usage)
 }
 
 fn initial(text: &str) -> Value {
@@ -86,30 +95,54 @@ fn limits(args: &CheckArgs) -> Limits {
     limits
 }
 
+/// Writes the page of the file of this number.
 fn write_page(
     out: &Path,
-    path: &Path,
+    number: usize,
     history: &History,
     verdict: &Verdict,
     args: &CheckArgs,
 ) -> Result<(), Failure> {
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-    let name = path
-        .file_name()
-        .map_or_else(|| "history".into(), |name| name.to_string_lossy());
+    let path = &args.files[number];
+    let name = name_of(path);
+    // Files of one name, from several directories, are told apart by number.
+    let before = args.files[..number].iter();
+    let namesakes = before.filter(|other| name_of(other) == name).count();
+    let page_name = match namesakes {
+        0 => format!("{name}.html"),
+        _ => format!("{name}.{}.html", namesakes + 1),
+    };
     let page = history_page(&HistoryPage {
         title: &name,
         history: history.events(),
         verdict,
-        reproduce: vec![format!(
-            "squall check --model {} --init {} {}",
-            args.model.name(),
-            args.init,
-            path.display()
-        )],
+        reproduce: vec![reproduce_line(path, args)],
     });
-    let file = out.join(format!("{name}.html"));
+    let file = out.join(page_name);
     report::write(&file, &page)?;
     print::out(&format!("report: {}\n", file.display()));
     Ok(())
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(
+        || "history".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
+/// The command line that judges a file again by the same rules.
+fn reproduce_line(path: &Path, args: &CheckArgs) -> String {
+    let failed_cas = match args.failed_cas {
+        FailedCas::Dropped => "",
+        FailedCas::Observed => " --failed-cas observed",
+    };
+    let keyed = if args.keyed { " --keyed" } else { "" };
+    format!(
+        "squall check --model {} --init={}{failed_cas}{keyed} {}",
+        args.model.name(),
+        args.init,
+        path.display()
+    )
 }
