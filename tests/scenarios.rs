@@ -14,11 +14,16 @@ const BASE: Seed = Seed(0x5eed);
 
 /// Runs a seed here, in this process.
 fn run(scenario: &str, index: u64) -> RunResult {
+    run_without(scenario, index, &[])
+}
+
+/// Runs a seed without some kinds of fault.
+fn run_without(scenario: &str, index: u64, kinds: &[&str]) -> RunResult {
     let what = What::Seed {
         scenario: scenario.to_owned(),
         seed: seed_of(BASE, scenario, index),
         mutant: None,
-        without: Vec::new(),
+        without: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
     };
     let result = worker::run(&Job { what, detail: true });
     // A worker silences panics: not what a test wants.
@@ -54,6 +59,24 @@ fn without_a_planted_bug_every_run_is_valid() {
         .collect();
     assert!(unfelt.is_empty(), "never felt: {unfelt:?}");
     assert!(stats.ok > 60 * SCENARIOS.len() as u64 * 50, "{stats:?}");
+}
+
+#[test]
+fn a_kind_of_fault_that_is_left_out_is_not_there() {
+    for kind in Fault::KINDS {
+        let mut stats = Stats::default();
+        for index in 0..10 {
+            let result = run_without(SCENARIOS[0].id, index, &[kind]);
+            assert!(
+                !matches!(result.verdict, Verdict::Invalid(_)),
+                "{kind} {index}: {:?}",
+                result.verdict
+            );
+            stats.add(&result.stats);
+        }
+        assert!(!stats.faults.contains_key(kind), "{kind} is left out");
+        assert!(stats.faults.len() > 2, "the others are there: {stats:?}");
+    }
 }
 
 /// The campaign's own check compares digests of two fresh processes. Here all of the record is compared,
