@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 /// Serves the register that a directory holds.
 pub async fn serve(address: &str, directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory).await?;
-    fs::sync_dir(directory.parent().unwrap_or(Path::new("/"))).await?;
+    fs::sync_dir(directory.parent().unwrap_or_else(|| Path::new("/"))).await?;
     let register = Arc::new(Mutex::new(Register::open(directory).await?));
     let listener = TcpListener::bind(address).await?;
     loop {

@@ -1,9 +1,9 @@
-//! A server: the asynchronous shell around [`raft`](super::raft), on `squall_sim`'s network and disk.
+//! A server: the asynchronous shell around [`raft`], on `squall_sim`'s network and disk.
 //!
 //! One task, the *core*, owns the Raft node, the log on disk and the state machine, and carries out
 //! what Raft wants in the order of its contract. Around it: a task that accepts connections, one a
-//! connection that turns bytes into inputs for the core ([`connection`]), and one a peer that sends
-//! ([`link`]). They speak over bounded queues; a message to a peer that does not fit is dropped, as
+//! connection that turns bytes into inputs for the core (`connection`), and one a peer that sends
+//! (`link`). They speak over bounded queues; a message to a peer that does not fit is dropped, as
 //! on a network, and a client that sends faster than the core works is not read.
 //!
 //! Both clients and peers come to one port. The first byte of a connection says which it is.
