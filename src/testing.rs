@@ -127,6 +127,10 @@ fn seeds_of(case: &Case) -> Vec<Seed> {
             .unwrap_or_else(|_| panic!("SQUALL_SEEDS: expected a number, but found `{count}`")),
         Err(_) => case.seeds,
     };
+    assert!(
+        count > 0,
+        "SQUALL_SEEDS: a test without seeds tests nothing"
+    );
     let key = Key::root(0).label(case.path);
     let fresh = (0..count).map(|number| Seed(key.with(number).bits()));
     regressions(case).into_iter().chain(fresh).collect()
