@@ -103,6 +103,8 @@ pub enum BadPlan {
     Latency { min: u64, max: u64 },
     #[error("its disk syncs in {min} to {max} ns, expected a range that grows, up to a minute")]
     Sync { min: u64, max: u64 },
+    #[error("{what} {ns} ns, expected up to a virtual day")]
+    Time { what: String, ns: u64 },
     #[error("episode {episode} strikes server {server}, but there are {nodes}")]
     Target {
         episode: usize,
@@ -113,13 +115,15 @@ pub enum BadPlan {
     Loss { episode: usize, per_mille: u32 },
 }
 
+/// No time in a plan is longer, so that no sum of a few overflows.
+const DAY_NS: u64 = 86_400_000_000_000;
+
 impl Plan {
     /// Whether the runner can run it: a plan may come from anywhere.
     ///
     /// # Errors
     /// With the first thing that makes no sense.
     pub fn validate(&self) -> Result<(), BadPlan> {
-        const DAY_NS: u64 = 86_400_000_000_000;
         const MINUTE_NS: u64 = 60_000_000_000;
         if !(1..=64).contains(&self.nodes) {
             return Err(BadPlan::Nodes(self.nodes));
@@ -155,6 +159,17 @@ impl Plan {
 impl crate::plan::Episode {
     fn validate(&self, episode: usize, nodes: u32) -> Result<(), BadPlan> {
         use squall_sim::fault::Fault;
+        let start_ns = match self.start {
+            crate::plan::Start::At { ns } => ns,
+            crate::plan::Start::Leader { delay_ns, .. } => delay_ns,
+        };
+        within_a_day(start_ns, || format!("episode {episode} starts after"))?;
+        within_a_day(self.duration_ns, || format!("episode {episode} lasts"))?;
+        if let Fault::SlowLinks { extra_ns_max } = self.fault {
+            within_a_day(extra_ns_max, || {
+                format!("episode {episode} slows packets by up to")
+            })?;
+        }
         if let Fault::LossyLinks { per_mille } = self.fault
             && per_mille > 1000
         {
@@ -171,6 +186,14 @@ impl crate::plan::Episode {
             }),
             None => Ok(()),
         }
+    }
+}
+
+fn within_a_day(ns: u64, what: impl FnOnce() -> String) -> Result<(), BadPlan> {
+    if ns > DAY_NS {
+        Err(BadPlan::Time { what: what(), ns })
+    } else {
+        Ok(())
     }
 }
 

@@ -36,14 +36,11 @@ pub fn leader_churn(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
             targets: Targets::Leader,
         }
     });
-    let slow = Episode {
-        fault: Fault::SlowLinks { extra_ns_max },
-        start: Start::At {
-            ns: phases.warm_up_end_ns,
-        },
-        duration_ns: storm_ns,
-        targets: Targets::Nodes((0..nodes).collect()),
-    };
+    let slow = throughout(
+        Fault::SlowLinks { extra_ns_max },
+        (0..nodes).collect(),
+        phases,
+    );
     let first = Episode {
         fault: Fault::Kill,
         start: Start::At {
@@ -118,16 +115,8 @@ pub fn lagging_voter(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
 /// the leader is cut off, and the bridge dies and is back within milliseconds: what it promised to the
 /// one side, the other side now asks of it for the same term.
 pub fn restarted_bridge(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
-    let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
     let bridge = key.label("bridge").below(u64::from(nodes)) as u32;
-    let apart = Episode {
-        fault: Fault::Bridge,
-        start: Start::At {
-            ns: phases.warm_up_end_ns,
-        },
-        duration_ns: storm_ns,
-        targets: Targets::Nodes(vec![bridge]),
-    };
+    let apart = throughout(Fault::Bridge, vec![bridge], phases);
     let first = Episode {
         fault: Fault::Kill,
         start: Start::At {
@@ -191,16 +180,12 @@ pub fn isolated_leaders(key: Key, phases: &Phases) -> Vec<Episode> {
 /// are cut off: what a server promised before it died is asked of it again.
 pub fn restarts_under_election(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
-    let slow = Episode {
-        fault: Fault::SlowLinks {
-            extra_ns_max: *key.label("slow").pick(&[50 * MS, 150 * MS, 300 * MS]),
-        },
-        start: Start::At {
-            ns: phases.warm_up_end_ns,
-        },
-        duration_ns: storm_ns,
-        targets: Targets::Nodes((0..nodes).collect()),
-    };
+    let extra_ns_max = *key.label("slow").pick(&[50 * MS, 150 * MS, 300 * MS]);
+    let slow = throughout(
+        Fault::SlowLinks { extra_ns_max },
+        (0..nodes).collect(),
+        phases,
+    );
     let restarts = key.label("restarts").between(20, 60);
     let episodes = (0..restarts).map(|number| {
         let key = key.label("restart").with(number);
@@ -271,4 +256,16 @@ pub fn part_kill(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
         loss,
         cut(others, 2),
     ]
+}
+
+/// A fault that lasts for the whole storm.
+fn throughout(fault: Fault, servers: Vec<u32>, phases: &Phases) -> Episode {
+    Episode {
+        fault,
+        start: Start::At {
+            ns: phases.warm_up_end_ns,
+        },
+        duration_ns: phases.storm_end_ns - phases.warm_up_end_ns,
+        targets: Targets::Nodes(servers),
+    }
 }

@@ -133,15 +133,20 @@ impl Act {
                     per_mille: *per_mille,
                 },
             ),
-            Fault::Kill => self.end_servers(servers, "killed", |node| {
+            Fault::Kill => self.strike(servers, "killed", |node| {
                 // The process itself felt it, whoever was connected to it.
-                node.kill().connections + 1
+                Some(node.kill().connections + 1)
             }),
-            Fault::PowerLoss => self.end_servers(servers, "without power", |node| {
+            Fault::PowerLoss => self.strike(servers, "without power", |node| {
                 let EndReport { connections, lost } = node.power_loss();
-                connections + lost
+                Some(connections + lost)
             }),
-            Fault::Pause => self.pause(servers),
+            Fault::Pause => self.strike(servers, "paused", |node| {
+                let is_new = !node.is_paused();
+                node.pause();
+                // What it misses is counted when it goes on.
+                is_new.then_some(0)
+            }),
         }
     }
 
@@ -196,8 +201,9 @@ impl Act {
         }
     }
 
-    /// Ends the servers that are up; the episode's end starts them again.
-    fn end_servers(&self, servers: &[u32], what: &str, end: impl Fn(NodeId) -> u64) -> Applied {
+    /// Does something to each of the servers that is up; the episode's end undoes it. `act` answers
+    /// how often it was felt, or nothing where it had no effect.
+    fn strike(&self, servers: &[u32], what: &str, act: impl Fn(NodeId) -> Option<u64>) -> Applied {
         let mut applied = Applied {
             struck: Vec::new(),
             links: None,
@@ -205,28 +211,13 @@ impl Act {
         };
         for server in servers {
             let node = self.cluster.servers[*server as usize];
-            if node.is_up() {
-                applied.observed += end(node);
+            if node.is_up()
+                && let Some(observed) = act(node)
+            {
+                applied.observed += observed;
                 applied.struck.push(*server);
                 self.cluster
                     .report(*server, self.episode.fault.kind(), what);
-            }
-        }
-        applied
-    }
-
-    fn pause(&self, servers: &[u32]) -> Applied {
-        let mut applied = Applied {
-            struck: Vec::new(),
-            links: None,
-            observed: 0,
-        };
-        for server in servers {
-            let node = self.cluster.servers[*server as usize];
-            if node.is_up() && !node.is_paused() {
-                node.pause();
-                applied.struck.push(*server);
-                self.cluster.report(*server, "pause", "paused");
             }
         }
         applied
