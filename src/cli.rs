@@ -71,9 +71,9 @@ pub struct CampaignArgs {
     /// Where reports and capsules go
     #[arg(long, default_value = "squall-out", value_name = "DIR")]
     pub out: PathBuf,
-    /// Where capsules of old failures lie, which are replayed first
-    #[arg(long, default_value = "regressions", value_name = "DIR")]
-    pub regressions: PathBuf,
+    /// Where capsules of old failures lie, which are replayed first; ./regressions if left out
+    #[arg(long, value_name = "DIR")]
+    pub regressions: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

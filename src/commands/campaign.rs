@@ -28,7 +28,7 @@ use crate::exit::Exit;
 /// If the call makes no sense, or the machine does not give what it needs.
 pub fn run(args: &CampaignArgs) -> Outcome {
     let scenarios = scenarios_of(args)?;
-    let capsules = regressions_in(&args.regressions)?;
+    let capsules = regressions_in(args.regressions.as_deref())?;
     let mut campaign = Campaign::start(args, &scenarios)?;
     campaign.replay_regressions(&capsules)?;
     campaign.run_seeds()?;
@@ -474,10 +474,14 @@ fn scenarios_of(args: &CampaignArgs) -> Result<Vec<&'static Scenario>, Failure> 
         .collect()
 }
 
-/// The capsules of a directory, in order of name; none if it is not there.
-fn regressions_in(directory: &Path) -> Result<Vec<(String, Capsule)>, Failure> {
+/// The capsules of a directory, in order of name. That none is there is an error where the user
+/// has named it.
+fn regressions_in(named: Option<&Path>) -> Result<Vec<(String, Capsule)>, Failure> {
+    let directory = named.unwrap_or_else(|| Path::new("regressions"));
     let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Vec::new());
+        }
         entries => entries
             .with_context(|| format!("cannot read {}", directory.display()))
             .map_err(Failure::usage)?,

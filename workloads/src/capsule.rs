@@ -149,6 +149,12 @@ impl Plan {
         if min > max || max > MINUTE_NS {
             return Err(BadPlan::Sync { min, max });
         }
+        for (number, client) in self.clients.iter().enumerate() {
+            let waits = client.operations.iter().map(|operation| operation.wait_ns);
+            within_a_day(waits.max().unwrap_or(0), || {
+                format!("client {number} waits")
+            })?;
+        }
         self.faults
             .iter()
             .enumerate()
