@@ -31,6 +31,8 @@ enum FileIn {
 struct EngineFile {
     opened: OpenedFile,
     cursor: u64,
+    /// Whether every write goes to the end, and the cursor with it.
+    appends: bool,
     /// How many operations it has seen: part of the key of what each takes.
     operations: std::sync::atomic::AtomicU64,
     /// The delay of the read or write that is under way.
@@ -151,6 +153,7 @@ impl OpenOptions {
         Ok(File(FileIn::Engine(EngineFile {
             opened,
             cursor: 0,
+            appends: self.0.append,
             operations,
             delay: None,
         })))
@@ -273,6 +276,7 @@ impl File {
     pub async fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         match &self.0 {
             FileIn::Engine(file) => {
+                let offset = as_off_t(offset)?;
                 file.act(Effort::Cached, |disk, handle| {
                     disk.read_at(handle, offset, buffer)
                 })
@@ -301,6 +305,7 @@ impl File {
     pub async fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         match &self.0 {
             FileIn::Engine(file) => {
+                let offset = as_off_t(offset)?;
                 let written = file
                     .act(Effort::Cached, |disk, handle| {
                         disk.write_at(handle, offset, bytes)
@@ -368,14 +373,18 @@ impl AsyncWrite for File {
             FileIn::Tokio { stream, .. } => return Pin::new(stream).poll_write(context, bytes),
         };
         ready!(file.poll_delay(context));
-        let (opened, cursor) = (file.opened, file.cursor);
-        let written = world::with(|world| {
+        let (opened, cursor, appends) = (file.opened, file.cursor, file.appends);
+        let (written, cursor) = world::with(|world| {
             let disk = world.disk_of(opened);
             let written = disk.write_at(opened.handle, cursor, bytes)?;
+            let cursor = match appends {
+                true => disk.len(opened.handle)?,
+                false => cursor + written as u64,
+            };
             world.count_written(written);
-            Ok::<_, io::Error>(written)
+            Ok::<_, io::Error>((written, cursor))
         })?;
-        file.cursor += written as u64;
+        file.cursor = cursor;
         Poll::Ready(Ok(written))
     }
 
@@ -409,7 +418,7 @@ impl AsyncSeek for File {
                 )
             }
         };
-        file.cursor = cursor.ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
+        file.cursor = as_off_t(cursor.unwrap_or(u64::MAX))?;
         Ok(())
     }
 
@@ -528,16 +537,30 @@ pub async fn create_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
     if !world::is_running() {
         return tokio::fs::create_dir_all(path).await;
     }
-    let above: Vec<&Path> = path
-        .ancestors()
-        .filter(|path| !path.as_os_str().is_empty())
-        .collect();
-    for directory in above.into_iter().rev() {
-        if !try_exists(directory).await? {
-            create_dir(directory).await?;
+    let mut missing = Vec::new();
+    for directory in path.ancestors().filter(|path| !path.as_os_str().is_empty()) {
+        match create_dir_unless_there(directory).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(directory),
+            made => {
+                made?;
+                break;
+            }
         }
     }
+    for directory in missing.into_iter().rev() {
+        create_dir_unless_there(directory).await?;
+    }
     Ok(())
+}
+
+async fn create_dir_unless_there(path: &Path) -> io::Result<()> {
+    let Err(error) = create_dir(path).await else {
+        return Ok(());
+    };
+    match metadata(path).await {
+        Ok(found) if found.is_dir => Ok(()),
+        _ => Err(error),
+    }
 }
 
 /// Removes an empty directory.
@@ -597,6 +620,14 @@ async fn pass_time(path: &str) {
         world.file_done_ns(key, Effort::Cached)
     });
     Sleep::until_ns(done_ns).await;
+}
+
+/// An offset as Linux takes it: no greater than an `off_t`.
+fn as_off_t(offset: u64) -> io::Result<u64> {
+    match i64::try_from(offset) {
+        Ok(_) => Ok(offset),
+        Err(_) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+    }
 }
 
 fn text_of(path: &Path) -> io::Result<&str> {

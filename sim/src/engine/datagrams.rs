@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
 use super::events::Event;
-use super::network::Socket;
-use super::nodes::ip_of;
+use super::network::{Socket, destination, source};
 use super::slots::Id;
 use super::waker::Waiter;
 use super::world::World;
@@ -32,35 +31,27 @@ pub(super) struct InFlight {
 }
 
 struct Packet {
-    from: u32,
-    from_port: u16,
-    to: u32,
-    to_port: u16,
+    from_node: u32,
+    from: SocketAddrV4,
+    to_node: u32,
+    to: SocketAddrV4,
     key: Key,
     payload: Vec<u8>,
 }
 
 impl InFlight {
-    fn insert(&mut self, from: (u32, u16), to: (u32, u16), key: Key, payload: &[u8]) -> u32 {
-        let (from, from_port) = from;
-        let (to, to_port) = to;
+    /// Puts a packet on its way, with a payload in the buffer of an earlier one.
+    fn insert(&mut self, mut packet: Packet, payload: &[u8]) -> u32 {
         let Some(index) = self.free.pop() else {
-            self.packets.push(Packet {
-                from,
-                from_port,
-                to,
-                to_port,
-                key,
-                payload: payload.to_vec(),
-            });
+            packet.payload.extend_from_slice(payload);
+            self.packets.push(packet);
             return self.packets.len() as u32 - 1;
         };
-        let packet = &mut self.packets[index as usize];
-        (packet.from, packet.from_port) = (from, from_port);
-        (packet.to, packet.to_port) = (to, to_port);
-        packet.key = key;
+        let place = &mut self.packets[index as usize];
+        packet.payload = std::mem::take(&mut place.payload);
         packet.payload.clear();
         packet.payload.extend_from_slice(payload);
+        *place = packet;
         index
     }
 
@@ -99,18 +90,22 @@ impl World {
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
         }
-        let (from, from_port) = (socket.node, socket.local.port());
+        let (from_node, local) = (socket.node, socket.local);
         // As on a real network, nobody says that there is no such host.
-        let Some(node) = self.node_of(from, to.ip()) else {
+        let (SocketAddr::V4(to), Some(to_node)) = (to, self.node_of(from_node, to.ip())) else {
             return Ok(payload.len());
         };
-        let passage = self.network.links.depart(from, node);
-        let index = self.network.datagrams.insert(
-            (from, from_port),
-            (node, to.port()),
-            passage.key,
-            payload,
-        );
+        let to = SocketAddrV4::new(destination(*to.ip()), to.port());
+        let passage = self.network.links.depart(from_node, to_node);
+        let packet = Packet {
+            from_node,
+            from: SocketAddrV4::new(source(from_node, *to.ip()), local.port()),
+            to_node,
+            to,
+            key: passage.key,
+            payload: Vec::new(),
+        };
+        let index = self.network.datagrams.insert(packet, payload);
         self.schedule(
             self.now_ns + passage.latency_ns,
             passage.key,
@@ -124,7 +119,7 @@ impl World {
         &mut self,
         id: Id,
         buffer: &mut [u8],
-        from: &mut (Ipv4Addr, u16),
+        from: &mut SocketAddrV4,
         context: &Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let Some(socket) = self.network.udp_sockets.get_mut(id) else {
@@ -138,7 +133,7 @@ impl World {
         // What does not fit is cut off, as recvfrom does.
         let length = packet.payload.len().min(buffer.len());
         buffer[..length].copy_from_slice(&packet.payload[..length]);
-        *from = (ip_of(packet.from), packet.from_port);
+        *from = packet.from;
         self.network.datagrams.remove(index);
         Poll::Ready(Ok(length))
     }
@@ -156,13 +151,13 @@ impl World {
 
     pub(super) fn datagram_arrives(&mut self, index: u32) {
         let packet = &self.network.datagrams.packets[index as usize];
-        let (from, to, to_port, key) = (packet.from, packet.to, packet.to_port, packet.key);
-        if self.nodes[to as usize].paused && self.hold_if_paused(to, Event::Datagram(index)) {
+        let (from, node, to, key) = (packet.from_node, packet.to_node, packet.to, packet.key);
+        if self.nodes[node as usize].paused && self.hold_if_paused(node, Event::Datagram(index)) {
             return;
         }
         self.note(key.word() ^ self.now_ns);
         let is_delivered =
-            self.network.links.passes(from, to, key) && self.deliver(index, to, to_port);
+            self.network.links.passes(from, node, key) && self.deliver(index, node, to);
         if is_delivered {
             self.counters.packets_delivered += 1;
         } else {
@@ -172,9 +167,9 @@ impl World {
     }
 
     /// Puts a datagram into its socket's inbox. `false` if there is no such socket, or it is full.
-    fn deliver(&mut self, index: u32, node: u32, port: u16) -> bool {
+    fn deliver(&mut self, index: u32, node: u32, to: SocketAddrV4) -> bool {
         let like = Socket::Udp(Id::from_word(0));
-        let Some(Socket::Udp(id)) = self.port_socket(node, port, like) else {
+        let Some(Socket::Udp(id)) = self.port_socket(node, to, like) else {
             return false;
         };
         let Some(socket) = self.network.udp_sockets.get_mut(id) else {

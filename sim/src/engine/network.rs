@@ -4,7 +4,7 @@
 //! *arrives*: datagrams in flight are lost, streams retransmit until the link heals.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
 
@@ -112,7 +112,9 @@ pub(super) struct Passage {
 /// A bound port.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Port {
-    pub(super) number: u16,
+    /// Unspecified: all of the machine's.
+    ip: Ipv4Addr,
+    number: u16,
     pub(super) socket: Socket,
 }
 
@@ -228,6 +230,24 @@ impl Links {
     }
 }
 
+/// Where a packet goes that is sent to an address: to the sender itself if that is unspecified.
+#[inline]
+pub(super) fn destination(ip: Ipv4Addr) -> Ipv4Addr {
+    match ip.is_unspecified() {
+        true => Ipv4Addr::LOCALHOST,
+        false => ip,
+    }
+}
+
+/// The address by which a node sends to another.
+#[inline]
+pub(super) fn source(node: u32, destination: Ipv4Addr) -> Ipv4Addr {
+    match destination.is_loopback() {
+        true => Ipv4Addr::LOCALHOST,
+        false => ip_of(node),
+    }
+}
+
 /// A new name for the effects of one fault.
 pub fn new_fault_tag() -> FaultTag {
     world::with(|world| {
@@ -292,30 +312,46 @@ impl World {
         socket: Socket,
     ) -> io::Result<SocketAddr> {
         let node = self.current_node();
-        let ip = match self.node_of(node, address.ip()) {
-            Some(owner) if owner == node => IpAddr::V4(ip_of(node)),
-            _ => return Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL)),
+        let (SocketAddr::V4(address), Some(owner)) = (address, self.node_of(node, address.ip()))
+        else {
+            return Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL));
         };
+        if owner != node {
+            return Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL));
+        }
+        let ip = *address.ip();
         let number = match address.port() {
             0 => self.ephemeral_port(node, socket),
-            number if self.port_socket(node, number, socket).is_some() => {
+            _ if self.is_port_taken(node, address, socket) => {
                 return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
             }
             number => number,
         };
-        self.nodes[node as usize]
-            .ports
-            .push(Port { number, socket });
-        Ok(SocketAddr::new(ip, number))
+        let port = Port { ip, number, socket };
+        self.nodes[node as usize].ports.push(port);
+        Ok(SocketAddrV4::new(ip, number).into())
     }
 
-    /// The socket of the same kind as `like` on a port.
+    /// The socket of the same kind as `like` that takes in what is sent to an address of the node.
     #[inline]
-    pub(super) fn port_socket(&self, node: u32, number: u16, like: Socket) -> Option<Socket> {
-        let mut ports = self.nodes[node as usize].ports.iter();
-        ports
-            .find(|port| port.number == number && port.socket.is_of_kind(like))
-            .map(|port| port.socket)
+    pub(super) fn port_socket(&self, node: u32, to: SocketAddrV4, like: Socket) -> Option<Socket> {
+        let takes_in = |port: &&Port| {
+            port.number == to.port()
+                && port.socket.is_of_kind(like)
+                && (port.ip.is_unspecified() || port.ip == *to.ip())
+        };
+        let ports = &self.nodes[node as usize].ports;
+        ports.iter().find(takes_in).map(|port| port.socket)
+    }
+
+    /// Whether a socket of the same kind as `like` has a port that one to bind would share.
+    fn is_port_taken(&self, node: u32, address: SocketAddrV4, like: Socket) -> bool {
+        let ip = *address.ip();
+        self.nodes[node as usize].ports.iter().any(|port| {
+            port.number == address.port()
+                && port.socket.is_of_kind(like)
+                && (ip.is_unspecified() || port.ip.is_unspecified() || port.ip == ip)
+        })
     }
 
     pub(super) fn free_port(&mut self, node: u32, socket: Socket) {
@@ -330,7 +366,8 @@ impl World {
             let slot = &mut self.nodes[node as usize];
             let number = slot.next_ephemeral_port.max(FIRST_EPHEMERAL_PORT);
             slot.next_ephemeral_port = number.checked_add(1).unwrap_or(FIRST_EPHEMERAL_PORT);
-            if self.port_socket(node, number, like).is_none() {
+            let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, number);
+            if !self.is_port_taken(node, any, like) {
                 return number;
             }
         }

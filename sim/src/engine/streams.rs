@@ -7,12 +7,11 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
 use super::events::Event;
-use super::network::Socket;
-use super::nodes::ip_of;
+use super::network::{Socket, destination, source};
 use super::slots::Id;
 use super::waker::Waiter;
 use super::world::World;
@@ -36,8 +35,8 @@ pub(super) struct Listener {
 /// One end of a connection.
 pub(super) struct Stream {
     pub(super) node: u32,
-    local: SocketAddr,
-    remote: SocketAddr,
+    local: SocketAddrV4,
+    remote: SocketAddrV4,
     remote_node: u32,
     /// The other end, if it exists; its id may be stale.
     peer: Option<Id>,
@@ -59,6 +58,8 @@ pub(super) struct Stream {
     inbox_offset: usize,
     inbox_bytes: usize,
     has_seen_finish: bool,
+    /// Why it broke, until a program has been told: Linux says so once (`sk_err`).
+    error: Option<i32>,
     reader: Option<Waiter>,
     writer: Option<Waiter>,
 }
@@ -69,8 +70,8 @@ enum Phase {
     /// The listener's machine has said no; the answer is on its way.
     Refused,
     Open,
-    /// An error that reads and writes will meet from now on.
-    Broken(i32),
+    /// It has ended badly: there is nothing more to read, and writing is in vain.
+    Broken,
 }
 
 /// Who holds an end.
@@ -95,7 +96,7 @@ enum Payload {
 }
 
 impl Stream {
-    fn new(node: u32, local: SocketAddr, remote: (u32, SocketAddr), phase: Phase) -> Self {
+    fn new(node: u32, local: SocketAddrV4, remote: (u32, SocketAddrV4), phase: Phase) -> Self {
         Self {
             node,
             local,
@@ -116,6 +117,7 @@ impl Stream {
             inbox_offset: 0,
             inbox_bytes: 0,
             has_seen_finish: false,
+            error: None,
             reader: None,
             writer: None,
         }
@@ -164,7 +166,7 @@ impl World {
         };
         while let Some(stream_id) = listener.backlog.pop_front() {
             if let Some(stream) = self.network.streams.get(stream_id) {
-                return Poll::Ready(Ok((stream_id, stream.local, stream.remote)));
+                return Poll::Ready(Ok((stream_id, stream.local.into(), stream.remote.into())));
             }
         }
         listener.acceptor = Some(Waiter::of(context));
@@ -183,18 +185,22 @@ impl World {
     }
 
     /// Begins to connect; [`Self::tcp_poll_connect`] says how it ended.
-    pub(crate) fn tcp_connect(&mut self, remote: SocketAddr) -> io::Result<(Id, SocketAddr)> {
+    pub(crate) fn tcp_connect(
+        &mut self,
+        remote: SocketAddr,
+    ) -> io::Result<(Id, SocketAddr, SocketAddr)> {
         let node = self.current_node();
-        let Some(remote_node) = self.node_of(node, remote.ip()) else {
+        let (SocketAddr::V4(remote), Some(remote_node)) = (remote, self.node_of(node, remote.ip()))
+        else {
             return Err(errno(libc::EHOSTUNREACH));
         };
         let port = self.ephemeral_port(node, Socket::Listener(Id::from_word(0)));
-        let local = SocketAddr::new(IpAddr::V4(ip_of(node)), port);
-        let remote = SocketAddr::new(IpAddr::V4(ip_of(remote_node)), remote.port());
+        let remote = SocketAddrV4::new(destination(*remote.ip()), remote.port());
+        let local = SocketAddrV4::new(source(node, *remote.ip()), port);
         let stream = Stream::new(node, local, (remote_node, remote), Phase::Connecting);
         let id = self.network.streams.insert(stream);
         self.send_control(node, remote_node, Event::Syn(id), 0);
-        Ok((id, local))
+        Ok((id, local.into(), remote.into()))
     }
 
     pub(crate) fn tcp_poll_connect(
@@ -207,7 +213,10 @@ impl World {
         };
         match stream.phase {
             Phase::Open => Poll::Ready(Ok(())),
-            Phase::Broken(code) => Poll::Ready(Err(errno(code))),
+            Phase::Broken => {
+                let code = stream.error.take().unwrap_or(libc::ECONNABORTED);
+                Poll::Ready(Err(errno(code)))
+            }
             Phase::Connecting | Phase::Refused => {
                 stream.writer = Some(Waiter::of(context));
                 Poll::Pending
@@ -246,7 +255,7 @@ impl World {
             return self.retry_syn(id);
         }
         let like = Socket::Listener(Id::from_word(0));
-        let Some(Socket::Listener(listener_id)) = self.port_socket(to, remote.port(), like) else {
+        let Some(Socket::Listener(listener_id)) = self.port_socket(to, remote, like) else {
             if let Some(stream) = self.network.streams.get_mut(id) {
                 stream.phase = Phase::Refused;
             }
@@ -299,7 +308,7 @@ impl World {
         match phase {
             Phase::Connecting => self.open_stream(id),
             Phase::Refused => self.break_stream(id, libc::ECONNREFUSED),
-            Phase::Open | Phase::Broken(_) => {}
+            Phase::Open | Phase::Broken => {}
         }
     }
 
@@ -327,11 +336,9 @@ impl World {
         let Some(stream) = self.network.streams.get_mut(id) else {
             return Poll::Ready(Err(errno(libc::EPIPE)));
         };
-        if let Phase::Broken(code) = stream.phase {
+        if stream.is_finished || stream.phase == Phase::Broken {
+            let code = stream.error.take().unwrap_or(libc::EPIPE);
             return Poll::Ready(Err(errno(code)));
-        }
-        if stream.is_finished {
-            return Poll::Ready(Err(errno(libc::EPIPE)));
         }
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
@@ -359,11 +366,11 @@ impl World {
             return Poll::Ready(Err(errno(libc::EBADF)));
         };
         if stream.inbox_bytes == 0 {
-            if let Phase::Broken(code) = stream.phase {
-                return Poll::Ready(Err(errno(code)));
-            }
-            if stream.has_seen_finish || buffer.is_empty() {
+            if stream.has_seen_finish {
                 return Poll::Ready(Ok(0));
+            }
+            if stream.phase == Phase::Broken {
+                return Poll::Ready(stream.error.take().map_or(Ok(0), |code| Err(errno(code))));
             }
             stream.reader = Some(Waiter::of(context));
             return Poll::Pending;
@@ -431,10 +438,7 @@ impl World {
         let Some(stream) = self.network.streams.get_mut(id) else {
             return Err(errno(libc::ENOTCONN));
         };
-        if let Phase::Broken(code) = stream.phase {
-            return Err(errno(code));
-        }
-        if !stream.is_finished {
+        if !stream.is_finished && stream.phase != Phase::Broken {
             stream.is_finished = true;
             self.send_segment(id, Payload::Finish);
         }
@@ -601,11 +605,16 @@ impl World {
             return;
         };
         let (node, remote_node) = (stream.node, stream.remote_node);
+        // To one that has heard the goodbye a reset says that nobody reads any more: tcp_reset().
+        let code = match stream.has_seen_finish {
+            true => libc::EPIPE,
+            false => libc::ECONNRESET,
+        };
         if self.hold_if_paused(node, Event::Reset(id)) {
             return;
         }
         if self.control_passes(remote_node, node, Event::Reset(id)) {
-            self.break_stream(id, libc::ECONNRESET);
+            self.break_stream(id, code);
         }
     }
 
@@ -618,10 +627,11 @@ impl World {
             self.network.streams.remove(id);
             return;
         }
-        if matches!(stream.phase, Phase::Broken(_)) {
+        if stream.phase == Phase::Broken {
             return;
         }
-        stream.phase = Phase::Broken(code);
+        stream.phase = Phase::Broken;
+        stream.error = Some(code);
         stream.pipe.clear();
         let wakers = [stream.reader.take(), stream.writer.take()];
         wakers
@@ -661,7 +671,7 @@ impl World {
         let Some(stream) = self.network.streams.remove(id) else {
             return;
         };
-        let is_known_to_peer = !matches!(stream.phase, Phase::Broken(_));
+        let is_known_to_peer = stream.phase != Phase::Broken;
         if let Some(peer) = stream.peer.filter(|_| is_known_to_peer) {
             self.send_control(stream.node, stream.remote_node, Event::Reset(peer), 0);
         }

@@ -131,7 +131,7 @@ impl TcpStream {
             let stream = tokio::net::TcpStream::connect(remote).await?;
             return Ok(Self(StreamIn::Tokio(Box::new(stream))));
         }
-        let (id, local) = world::with(|world| world.tcp_connect(remote))?;
+        let (id, local, remote) = world::with(|world| world.tcp_connect(remote))?;
         // From here on, dropping this future closes the socket.
         let stream = Self::of_engine(id, local, remote);
         std::future::poll_fn(|context| world::with(|world| world.tcp_poll_connect(id, context)))

@@ -1,7 +1,7 @@
 //! UDP sockets.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::address::{Host, ToSocketAddrs, resolve};
 use crate::engine::{Id, world};
@@ -64,7 +64,7 @@ impl UdpSocket {
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         match &self.0 {
             Inner::Engine { id, .. } => {
-                let mut from = (Ipv4Addr::UNSPECIFIED, 0);
+                let mut from = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
                 let received = std::future::poll_fn(|context| {
                     world::with(|world| world.udp_poll_receive(*id, buffer, &mut from, context))
                 });

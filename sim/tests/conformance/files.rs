@@ -1,0 +1,335 @@
+//! Files: how they open, what they hold, and what their names lead to.
+
+use std::io::SeekFrom;
+use std::path::{Path, PathBuf};
+
+use squall_sim::fs::{self, File, OpenOptions};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+
+use super::{Log, check};
+
+/// A file `f` of five bytes, an empty directory `empty`, and `full` with a file in it.
+async fn furnish(place: &Path) {
+    fs::write(place.join("f"), b"hello").await.unwrap();
+    for name in ["empty", "full"] {
+        fs::create_dir(place.join(name)).await.unwrap();
+    }
+    fs::write(place.join("full/f"), b"inner").await.unwrap();
+}
+
+/// The names below a directory, for paths differ between the worlds.
+async fn names(directory: PathBuf) -> std::io::Result<Vec<String>> {
+    let paths = fs::read_dir(&directory).await?;
+    Ok(paths
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(&directory).expect("below it");
+            name.to_str().expect("in UTF-8").to_owned()
+        })
+        .collect())
+}
+
+async fn text(path: PathBuf) -> std::io::Result<String> {
+    let bytes = fs::read(path).await?;
+    Ok(String::from_utf8(bytes).expect("text"))
+}
+
+#[test]
+fn flags_decide_what_opens() {
+    check(|place| async move {
+        let mut log = Log::default();
+        furnish(&place).await;
+        let paths = [
+            "f",
+            "none",
+            "empty",
+            "f/below",
+            "none/below",
+            "",
+            "f/",
+            "empty/",
+            "./f",
+        ];
+        for path in paths {
+            for flags in 0..64_u32 {
+                let on = |bit: u32| flags & (1 << bit) != 0;
+                let mut options = OpenOptions::new();
+                options.read(on(0)).write(on(1)).append(on(2));
+                options.truncate(on(3)).create(on(4)).create_new(on(5));
+                let path_here = place.join(path);
+                let opened = if path.is_empty() {
+                    options.open("").await
+                } else {
+                    options.open(&path_here).await
+                };
+                let size = match &opened {
+                    Ok(file) if path != "empty" && path != "empty/" => file.len().await.ok(),
+                    _ => None,
+                };
+                log.result(&format!("{path:?} {flags:06b}"), opened.map(|_| size));
+                // As it was before.
+                if path == "none" {
+                    let _ = fs::remove_file(place.join("none")).await;
+                }
+                fs::write(place.join("f"), b"hello").await.unwrap();
+            }
+        }
+        log
+    });
+}
+
+#[test]
+fn a_handle_does_only_what_it_was_opened_for() {
+    check(|place| async move {
+        let mut log = Log::default();
+        furnish(&place).await;
+        let file = File::open(place.join("f")).await.unwrap();
+        log.result("write to a reader", file.write_at(b"x", 0).await);
+        log.result("cut a reader", file.set_len(0).await);
+        log.result("sync a reader", file.sync_all().await);
+        let file = File::create(place.join("f")).await.unwrap();
+        log.result("read from a writer", file.read_at(&mut [0], 0).await);
+        log.result("sync data", file.sync_data().await);
+        let directory = File::open(place.join("empty")).await.unwrap();
+        log.result(
+            "read from a directory",
+            directory.read_at(&mut [0], 0).await,
+        );
+        log.result("sync a directory", directory.sync_all().await);
+        log.result("cut a directory", directory.set_len(0).await);
+        let write = OpenOptions::new()
+            .write(true)
+            .open(place.join("empty"))
+            .await;
+        log.result("write a directory", write.map(|_| ()));
+        log
+    });
+}
+
+#[test]
+fn offsets_holes_and_lengths() {
+    check(|place| async move {
+        let mut log = Log::default();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true);
+        let file = options.open(place.join("holes")).await.unwrap();
+        let mut buffer = [9; 8];
+        log.result("read nothing", file.read_at(&mut buffer, 0).await);
+        log.result("write behind a hole", file.write_at(b"abc", 10_000).await);
+        log.result("length", file.len().await);
+        log.result("read the hole", file.read_at(&mut buffer, 9_997).await);
+        log.see("bytes", buffer);
+        log.result("read at the end", file.read_at(&mut buffer, 10_003).await);
+        log.result("read behind it", file.read_at(&mut buffer, 1 << 40).await);
+        log.result("write nothing behind it", file.write_at(b"", 1 << 40).await);
+        log.result("length", file.len().await);
+        log.result("cut", file.set_len(10_001).await);
+        log.result("grow", file.set_len(10_004).await);
+        log.result("read zeros", file.read_at(&mut buffer, 9_999).await);
+        log.see("bytes", buffer);
+        log.result("write over", file.write_all_at(b"12345", 9_998).await);
+        log.result("read it", file.read_at(&mut buffer, 9_997).await);
+        log.see("bytes", buffer);
+        for offset in [u64::MAX, u64::MAX - 7, 1 << 63] {
+            log.result("read far", file.read_at(&mut buffer, offset).await);
+            log.result("write far", file.write_at(b"x", offset).await);
+            log.result("grow far", file.set_len(offset).await);
+        }
+        log
+    });
+}
+
+#[test]
+fn a_cursor_moves_with_reads_writes_and_seeks() {
+    check(|place| async move {
+        let mut log = Log::default();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true);
+        let mut file = options.open(place.join("cursor")).await.unwrap();
+        file.write_all(b"0123456789").await.unwrap();
+        file.flush().await.unwrap();
+        let mut four = [0; 4];
+        log.result("at the end", file.read(&mut four).await);
+        log.result("start", file.seek(SeekFrom::Start(2)).await);
+        log.result("read", file.read_exact(&mut four).await);
+        log.see("bytes", four);
+        log.result("where", file.stream_position().await);
+        log.result("back", file.seek(SeekFrom::Current(-3)).await);
+        log.result("positional", file.read_at(&mut four, 0).await);
+        log.result("where", file.stream_position().await);
+        log.result("before the start", file.seek(SeekFrom::Current(-4)).await);
+        log.result("before the start", file.seek(SeekFrom::End(-11)).await);
+        log.result("too far", file.seek(SeekFrom::Start(u64::MAX)).await);
+        log.result("where", file.stream_position().await);
+        log.result("behind the end", file.seek(SeekFrom::End(2)).await);
+        log.result("read there", file.read(&mut four).await);
+        file.write_all(b"x").await.unwrap();
+        file.flush().await.unwrap();
+        log.result("text", text(place.join("cursor")).await);
+        log
+    });
+}
+
+#[test]
+fn appending_ignores_where_it_is_told_to_write() {
+    check(|place| async move {
+        let mut log = Log::default();
+        furnish(&place).await;
+        let mut options = OpenOptions::new();
+        options.append(true).read(true);
+        let mut file = options.open(place.join("f")).await.unwrap();
+        log.result("read from the start", file.read_u8().await);
+        file.write_all(b" you").await.unwrap();
+        file.flush().await.unwrap();
+        log.result("where", file.stream_position().await);
+        log.result("seek", file.seek(SeekFrom::Start(1)).await);
+        file.write_all(b"!").await.unwrap();
+        file.flush().await.unwrap();
+        log.result("where", file.stream_position().await);
+        log.result("write at", file.write_at(b"?", 0).await);
+        log.result("where", file.stream_position().await);
+        log.result("text", text(place.join("f")).await);
+        log
+    });
+}
+
+#[test]
+fn names_that_are_taken_given_and_replaced() {
+    check(|place| async move {
+        let mut log = Log::default();
+        let all = [
+            "f",
+            "empty",
+            "full",
+            "full/f",
+            "none",
+            "none/f",
+            "f/x",
+            "empty/new",
+            "full/new",
+        ];
+        for from in all {
+            for to in all {
+                let scene = format!("{from}-{to}").replace('/', "_");
+                let scene = place.join(scene);
+                fs::create_dir(&scene).await.unwrap();
+                furnish(&scene).await;
+                let renamed = fs::rename(scene.join(from), scene.join(to)).await;
+                log.result(&format!("{from} to {to}"), renamed);
+                log.result("names", names(scene.clone()).await);
+                log.result("in full", names(scene.join("full")).await);
+                log.result("in empty", names(scene.join("empty")).await);
+                log.result("f", text(scene.join("f")).await);
+            }
+        }
+        log
+    });
+}
+
+#[test]
+fn making_and_removing() {
+    check(|place| async move {
+        let mut log = Log::default();
+        let long = "n".repeat(256);
+        let paths = [
+            "f", "f/", "f/x", "empty", "empty/", "full", "none", "none/x", "full/f", "full/..",
+            ".", &long,
+        ];
+        for (number, path) in paths.into_iter().enumerate() {
+            let scene = async |what: &str| {
+                let scene = place.join(format!("{number}-{what}"));
+                fs::create_dir(&scene).await.unwrap();
+                furnish(&scene).await;
+                scene.join(path)
+            };
+            let mut see = |what: &str, result: std::io::Result<()>| {
+                log.result(&format!("{what} {path}"), result);
+            };
+            see("create_dir", fs::create_dir(scene("mkdir").await).await);
+            let all = fs::create_dir_all(scene("mkdirs").await).await;
+            see("create_dir_all", all);
+            see("remove_file", fs::remove_file(scene("rm").await).await);
+            see("remove_dir", fs::remove_dir(scene("rmdir").await).await);
+            let read = fs::read_dir(scene("ls").await).await;
+            see("read_dir", read.map(|_| ()));
+            see("read", fs::read(scene("cat").await).await.map(|_| ()));
+            see("write", fs::write(scene("write").await, b"x").await);
+            see("sync_dir", fs::sync_dir(scene("sync").await).await);
+            let there = scene("stat").await;
+            let exists = fs::try_exists(&there).await;
+            log.result(&format!("exists {path}"), exists);
+            let metadata = fs::metadata(&there).await;
+            let seen = metadata.map(|found| (found.is_dir, (!found.is_dir).then_some(found.len)));
+            log.result(&format!("metadata {path}"), seen);
+        }
+        log
+    });
+}
+
+#[test]
+fn a_directory_is_listed_in_order_of_name() {
+    check(|place| async move {
+        let mut log = Log::default();
+        for name in ["b", "a", "é", "a.b", "a-b", "B", "10", "9"] {
+            fs::write(place.join(name), name).await.unwrap();
+        }
+        fs::create_dir(place.join("aa")).await.unwrap();
+        fs::remove_file(place.join("b")).await.unwrap();
+        log.result("names", names(place).await);
+        log
+    });
+}
+
+#[test]
+fn a_file_without_a_name_lives_while_it_is_open() {
+    check(|place| async move {
+        let mut log = Log::default();
+        furnish(&place).await;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let file = options.open(place.join("f")).await.unwrap();
+        fs::remove_file(place.join("f")).await.unwrap();
+        log.result("write", file.write_at(b"H", 0).await);
+        let mut bytes = [0; 5];
+        log.result("read", file.read_at(&mut bytes, 0).await);
+        log.see("bytes", bytes);
+        log.result("open", File::open(place.join("f")).await.map(|_| ()));
+        fs::write(place.join("f"), b"another").await.unwrap();
+        log.result("length", file.len().await);
+        fs::rename(place.join("full/f"), place.join("f"))
+            .await
+            .unwrap();
+        log.result("sync", file.sync_all().await);
+        log.result("text", text(place.join("f")).await);
+        log
+    });
+}
+
+#[test]
+fn two_handles_of_a_file_see_each_other() {
+    check(|place| async move {
+        let mut log = Log::default();
+        furnish(&place).await;
+        let reader = File::open(place.join("f")).await.unwrap();
+        let writer = File::create(place.join("f")).await.unwrap();
+        log.result("emptied", reader.len().await);
+        writer.write_at(b"new", 0).await.unwrap();
+        let mut bytes = [0; 4];
+        log.result("read", reader.read_at(&mut bytes, 0).await);
+        log.see("bytes", bytes);
+        log
+    });
+}
+
+#[test]
+fn a_path_with_a_zero_byte_is_refused() {
+    check(|place| async move {
+        let mut log = Log::default();
+        let path = place.join("a\0b");
+        log.result("open", File::open(&path).await.map(|_| ()));
+        log.result("create", fs::write(&path, b"x").await);
+        log.result("create_dir", fs::create_dir(&path).await);
+        log.result("exists", fs::try_exists(&path).await);
+        log
+    });
+}

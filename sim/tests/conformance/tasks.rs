@@ -1,0 +1,113 @@
+//! Tasks and time: what ends when, and what is left of it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use squall_sim::task;
+use squall_sim::time::{Duration, Instant, interval, sleep, sleep_until, timeout};
+
+use super::{Log, check};
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn handles_give_the_output_or_say_that_there_is_none() {
+    check(|_| async {
+        let mut log = Log::default();
+        log.see("output", task::spawn(async { 2 + 3 }).await.ok());
+        let stuck = task::spawn(std::future::pending::<()>());
+        log.see("is finished", stuck.is_finished());
+        stuck.abort();
+        log.see("aborted", stuck.await.map_err(|error| error.is_panic()));
+        let done = task::spawn(async { 7 });
+        sleep(5 * MS).await;
+        log.see("is finished", done.is_finished());
+        done.abort();
+        log.see("aborted too late", done.await.ok());
+        log
+    });
+}
+
+#[test]
+fn a_task_outlives_its_handle_and_drops_what_it_holds() {
+    check(|_| async {
+        let mut log = Log::default();
+        let count = Arc::new(AtomicU32::new(0));
+        let held = Arc::clone(&count);
+        drop(task::spawn(async move {
+            sleep(MS).await;
+            held.fetch_add(1, Ordering::Relaxed);
+        }));
+        let held = Arc::clone(&count);
+        let stuck = task::spawn(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+        sleep(5 * MS).await;
+        log.see("ran", count.load(Ordering::Relaxed));
+        log.see("held by", Arc::strong_count(&count));
+        stuck.abort();
+        log.see("aborted", stuck.await.is_err());
+        log.see("held by", Arc::strong_count(&count));
+        log
+    });
+}
+
+#[test]
+fn sleepers_wake_in_order_of_their_deadlines() {
+    check(|_| async {
+        let mut log = Log::default();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let sleepers: Vec<_> = [30, 10, 20, 0]
+            .into_iter()
+            .map(|ms| {
+                let order = Arc::clone(&order);
+                task::spawn(async move {
+                    sleep(ms * MS).await;
+                    order.lock().unwrap().push(ms);
+                })
+            })
+            .collect();
+        for sleeper in sleepers {
+            sleeper.await.unwrap();
+        }
+        log.see("order", order.lock().unwrap());
+        let deadline = Instant::now() + 5 * MS;
+        sleep_until(deadline).await;
+        log.see("reached", Instant::now() >= deadline);
+        sleep_until(deadline).await;
+        log
+    });
+}
+
+#[test]
+fn a_timeout_lets_what_is_ready_win() {
+    check(|_| async {
+        let mut log = Log::default();
+        let zero = Duration::ZERO;
+        log.see("ready", timeout(zero, async { 1 }).await.ok());
+        let never = std::future::pending::<()>();
+        log.see("never", timeout(MS, never).await.is_ok());
+        let soon = async {
+            sleep(MS).await;
+            2
+        };
+        log.see("soon", timeout(1000 * MS, soon).await.ok());
+        log
+    });
+}
+
+#[test]
+fn an_interval_ticks_at_once_and_then_each_period() {
+    check(|_| async {
+        let mut log = Log::default();
+        let mut ticks = interval(3 * MS);
+        let first = ticks.tick().await;
+        for number in 1..4 {
+            let due = ticks.tick().await;
+            log.see("on time", due.duration_since(first) == number * 3 * MS);
+            log.see("not early", Instant::now() >= due);
+        }
+        log
+    });
+}
