@@ -532,3 +532,21 @@ fn a_seed_repeats_and_another_differs() {
 fn a_panic_of_the_harness_is_the_callers() {
     let _ = engine::run(Config::new(1), || async { panic!("of the harness") });
 }
+
+/// A socket of a run, for somebody outside of it.
+fn socket_that_escaped() -> UdpSocket {
+    let outcome = run(1, || async {
+        UdpSocket::bind("0.0.0.0:0").await.expect("a free port")
+    });
+    outcome.output
+}
+
+#[test]
+#[should_panic(expected = "a handle of the simulated world was used outside of its run")]
+fn a_handle_outside_of_its_run_says_so() {
+    let socket = socket_that_escaped();
+    let to = std::net::SocketAddr::from(([10, 0, 0, 0], 9));
+    let mut send = std::pin::pin!(socket.send_to(b"hello?", to));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let _ = send.as_mut().poll(&mut context);
+}
