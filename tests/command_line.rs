@@ -490,7 +490,7 @@ fn the_greatest_numbers_are_numbers() {
 fn list_names_everything_once() {
     let ended = Place::new().run("list").expect_code(0);
     let scenarios = squall_workloads::scenario::SCENARIOS.iter().map(|it| it.id);
-    let mutants = squall_models::mutants::MUTANTS.iter().map(|it| it.id);
+    let mutants = squall_models::mutants::all().map(|it| it.id);
     for id in scenarios.chain(mutants) {
         let rows = ended.stdout.lines();
         let rows = rows.filter(|row| row.split_whitespace().next() == Some(id));

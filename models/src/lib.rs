@@ -5,6 +5,12 @@
 //! stands on `squall-sim` alone and knows nothing of workloads and checkers.
 //!
 //! - [`consensus`]: Raft, and a replicated key-value service on top of it.
+//! - [`kv`]: a store on one disk, with transactions, that speaks RESP.
+//! - [`broker`]: publish and subscribe, and a durable stream, in the NATS protocol.
+//! - [`proxy`]: an HTTP reverse proxy, and backends for it.
 
+pub mod broker;
 pub mod consensus;
+pub mod kv;
 pub mod mutants;
+pub mod proxy;

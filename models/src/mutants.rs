@@ -21,142 +21,20 @@ pub struct Mutant {
     pub faults: &'static [&'static str],
 }
 
-const CONSENSUS: &[&str] = &["consensus/register", "consensus/cas"];
-const SAFETY: &[&str] = &[
-    "linearizability",
-    "election-safety",
-    "state-machine-safety",
-    "one-vote",
-];
-
 /// All planted bugs, in the order of tables.
-pub const MUTANTS: &[Mutant] = &[
-    Mutant {
-        id: "raft.ack-before-commit",
-        reference: "the canary: any campaign must find it",
-        root_cause: "the leader takes an entry for committed once it has stored it itself",
-        scenarios: CONSENSUS,
-        checkers: SAFETY,
-        faults: &[
-            "partition",
-            "kill",
-            "power-loss",
-            "pause",
-            "slow-links",
-            "lossy-links",
-        ],
-    },
-    Mutant {
-        id: "raft.vote-not-durable",
-        reference: "camunda/zeebe #5356 #1068, nebula #2405, CCF #8094",
-        root_cause: "a vote is granted before it is durable, and forgotten by a restart",
-        scenarios: CONSENSUS,
-        checkers: SAFETY,
-        faults: &["kill", "power-loss"],
-    },
-    Mutant {
-        id: "raft.commit-older-term",
-        reference: "Raft section 5.4.2, figure 8; logcabin #44, async-raft #108",
-        root_cause: "an entry of an older term is committed by counting replicas",
-        scenarios: CONSENSUS,
-        checkers: SAFETY,
-        faults: &["kill", "power-loss", "pause", "partition"],
-    },
-    Mutant {
-        id: "raft.duplicate-votes-counted",
-        reference: "akka-raft #47 (DEMi, NSDI'16)",
-        root_cause: "votes are counted by message, not by voter",
-        scenarios: CONSENSUS,
-        checkers: SAFETY,
-        faults: &[
-            "kill",
-            "power-loss",
-            "pause",
-            "partition",
-            "slow-links",
-            "lossy-links",
-        ],
-    },
-    Mutant {
-        id: "raft.stale-leader-read",
-        reference: "etcd #741, consul #54, redisraft #22",
-        root_cause: "a leader answers reads without asking whether it still leads",
-        scenarios: CONSENSUS,
-        checkers: &["linearizability"],
-        faults: &["pause", "partition", "slow-links", "lossy-links"],
-    },
-    Mutant {
-        id: "raft.read-before-own-term",
-        reference: "etcd #7331",
-        root_cause: "a new leader answers reads before an entry of its own term is committed",
-        scenarios: CONSENSUS,
-        checkers: &["linearizability"],
-        faults: &["kill", "power-loss", "pause", "partition"],
-    },
-    Mutant {
-        id: "service.session-forgotten",
-        reference: "class of Redis-Raft (Jepsen 2020) and MongoDB SERVER-48307: retries repeat effects",
-        root_cause: "what sessions have been answered is not part of the snapshot",
-        scenarios: CONSENSUS,
-        checkers: SAFETY,
-        faults: &[
-            "kill",
-            "power-loss",
-            "pause",
-            "partition",
-            "slow-links",
-            "lossy-links",
-        ],
-    },
-    Mutant {
-        id: "log.directory-not-synced",
-        reference: "ALICE, OSDI'14: directory entries (S6)",
-        root_cause: "the directory is not synced after a new segment of the log is made",
-        scenarios: CONSENSUS,
-        checkers: SAFETY,
-        faults: &["power-loss"],
-    },
-    Mutant {
-        id: "log.checksum-not-checked",
-        reference: "ALICE, OSDI'14: append atomicity (S8)",
-        root_cause: "recovery believes a record whose checksum is wrong",
-        scenarios: CONSENSUS,
-        checkers: &[
-            "linearizability",
-            "election-safety",
-            "state-machine-safety",
-            "one-vote",
-            "crash",
-        ],
-        faults: &["power-loss"],
-    },
-    Mutant {
-        id: "log.acknowledged-before-sync",
-        reference: "NATS JetStream 2.12.1 (Jepsen 2025-12)",
-        root_cause: "what the log promises is not synced",
-        scenarios: CONSENSUS,
-        checkers: SAFETY,
-        faults: &["power-loss"],
-    },
-    Mutant {
-        id: "log.snapshot-not-synced",
-        reference: "ALICE, OSDI'14: replace via rename (S7)",
-        root_cause: "a snapshot gets its name before its bytes are durable",
-        scenarios: CONSENSUS,
-        checkers: &[
-            "linearizability",
-            "election-safety",
-            "state-machine-safety",
-            "one-vote",
-            "crash",
-        ],
-        faults: &["power-loss"],
-    },
-];
+pub fn all() -> impl Iterator<Item = &'static Mutant> {
+    let systems = [
+        crate::consensus::mutants::MUTANTS,
+        crate::kv::mutants::MUTANTS,
+        crate::broker::mutants::MUTANTS,
+        crate::proxy::mutants::MUTANTS,
+    ];
+    systems.into_iter().flatten()
+}
 
 /// The mutant of an id.
 pub fn find(id: &str) -> Option<&'static Mutant> {
-    MUTANTS.iter().find(|mutant| mutant.id == id)
+    all().find(|mutant| mutant.id == id)
 }
 
 #[cfg(test)]
@@ -165,9 +43,9 @@ mod tests {
 
     #[test]
     fn ids_are_unique() {
-        let mut ids: Vec<_> = MUTANTS.iter().map(|mutant| mutant.id).collect();
+        let mut ids: Vec<_> = all().map(|mutant| mutant.id).collect();
         ids.sort_unstable();
         ids.dedup();
-        assert_eq!(ids.len(), MUTANTS.len());
+        assert_eq!(ids.len(), all().count());
     }
 }

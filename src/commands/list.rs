@@ -1,6 +1,6 @@
 //! `squall list`: what there is.
 
-use squall_models::mutants::MUTANTS;
+use squall_models::mutants;
 use squall_sim::fault::Fault;
 use squall_workloads::scenario::SCENARIOS;
 
@@ -16,14 +16,14 @@ pub fn run() -> Outcome {
         .iter()
         .map(|scenario| vec![scenario.id.to_owned(), scenario.about.to_owned()]);
     print_table(["scenario", "about"], scenarios);
-    let mutants = MUTANTS.iter().map(|mutant| {
+    let planted = mutants::all().map(|mutant| {
         vec![
             mutant.id.to_owned(),
             mutant.root_cause.to_owned(),
             mutant.reference.to_owned(),
         ]
     });
-    print_table(["planted bug", "root cause", "after"], mutants);
+    print_table(["planted bug", "root cause", "after"], planted);
     print::out(&format!("kinds of fault: {}\n", Fault::KINDS.join(", ")));
     Ok(Exit::Success)
 }

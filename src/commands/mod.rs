@@ -61,8 +61,7 @@ fn jobs_or_cores(jobs: Option<usize>) -> usize {
 /// The planted bug that the user names, if it exists.
 fn known_mutant(id: &str) -> Result<&'static squall_models::mutants::Mutant, Failure> {
     squall_models::mutants::find(id).ok_or_else(|| {
-        let known: Vec<_> = squall_models::mutants::MUTANTS
-            .iter()
+        let known: Vec<_> = squall_models::mutants::all()
             .map(|mutant| mutant.id)
             .collect();
         Failure::usage(anyhow::anyhow!(

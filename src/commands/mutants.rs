@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use squall_checkers::Verdict;
-use squall_models::mutants::{MUTANTS, Mutant};
+use squall_models::mutants::{self, Mutant};
 use squall_workloads::plan::Seed;
 use squall_workloads::scenario;
 
@@ -19,7 +19,7 @@ use crate::exit::Exit;
 /// If a bug is unknown, or the machine gives no processes.
 pub fn run(args: &MutantsArgs) -> Outcome {
     let mutants: Vec<&Mutant> = match args.mutants.is_empty() {
-        true => MUTANTS.iter().collect(),
+        true => mutants::all().collect(),
         false => args
             .mutants
             .iter()

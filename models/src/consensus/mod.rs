@@ -10,6 +10,7 @@
 
 pub mod client;
 pub mod log;
+pub mod mutants;
 pub mod raft;
 pub mod server;
 pub mod service;

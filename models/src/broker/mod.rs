@@ -1,0 +1,3 @@
+//! Publish and subscribe, and a durable stream.
+
+pub mod mutants;

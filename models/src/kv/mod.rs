@@ -1,0 +1,3 @@
+//! A key-value store on one disk.
+
+pub mod mutants;

@@ -1,0 +1,3 @@
+//! An HTTP reverse proxy.
+
+pub mod mutants;

@@ -1,0 +1,6 @@
+//! The planted bugs of the proxy.
+
+use crate::mutants::Mutant;
+
+/// The planted bugs, in the order of tables.
+pub const MUTANTS: &[Mutant] = &[];
