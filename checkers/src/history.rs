@@ -5,9 +5,11 @@ mod edn_reader;
 mod format;
 mod jepsen_log;
 mod json_lines;
+mod map;
 mod pairing;
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub use edn::write_edn;
@@ -25,10 +27,13 @@ pub enum Value {
     Int(i64),
     Text(String),
     List(Vec<Self>),
+    /// In JSON an object, whose field `"0"` stands for the key 0 and `"x"` for the text.
+    #[serde(with = "map")]
+    Map(BTreeMap<Self, Self>),
 }
 
 impl fmt::Display for Value {
-    /// As a reader would write it: `nil`, `3`, `"a"`, `[1 2]`.
+    /// As a reader would write it: `nil`, `3`, `"a"`, `[1 2]`, `{0 10, 1 90}`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nil => formatter.write_str("nil"),
@@ -42,6 +47,14 @@ impl fmt::Display for Value {
                     write!(formatter, "{gap}{value}")?;
                 }
                 formatter.write_str("]")
+            }
+            Self::Map(entries) => {
+                formatter.write_str("{")?;
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    let gap = if index == 0 { "" } else { ", " };
+                    write!(formatter, "{gap}{key} {value}")?;
+                }
+                formatter.write_str("}")
             }
         }
     }

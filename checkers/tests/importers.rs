@@ -129,7 +129,10 @@ fn value() -> impl Strategy<Value = Value> {
         ".*".prop_map(Value::Text),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {
-        prop::collection::vec(inner, 0..4).prop_map(Value::List)
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
+            prop::collection::btree_map(inner.clone(), inner, 0..4).prop_map(Value::Map),
+        ]
     })
 }
 

@@ -67,6 +67,19 @@ fn write_value(value: &Value, text: &mut String) {
             }
             text.push(']');
         }
+        Value::Map(entries) => {
+            text.push('{');
+            for (index, (key, item)) in entries.iter().enumerate() {
+                text.push_str(if index == 0 { "" } else { ", " });
+                if text.len() > 4 * VALUE_CHARACTERS_MAX {
+                    break;
+                }
+                write_value(key, text);
+                text.push(' ');
+                write_value(item, text);
+            }
+            text.push('}');
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::edn_reader::{Datum, Reader};
 use super::format::{EventAtLine, ReadError, excerpt};
 use super::{Event, EventKind, History, Value};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Reads events; the nemesis's are skipped.
@@ -103,6 +104,17 @@ fn write_value(text: &mut String, value: &Value) -> std::fmt::Result {
                 write_value(text, value)?;
             }
             text.push(']');
+            Ok(())
+        }
+        Value::Map(entries) => {
+            text.push('{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                text.push_str(if index == 0 { "" } else { ", " });
+                write_value(text, key)?;
+                text.push(' ');
+                write_value(text, value)?;
+            }
+            text.push('}');
             Ok(())
         }
         Value::Nil | Value::Bool(_) | Value::Int(_) => write!(text, "{value}"),
@@ -224,8 +236,8 @@ impl MapPosition<'_> {
     }
 }
 
-/// Sets and lists become lists, maps lists of their pairs. `Err` holds the part that is no value: a
-/// number with a fraction, for one, since equality of such numbers is nobody's specification.
+/// Sets and lists become lists. `Err` holds the part that is no value: a number with a fraction, for
+/// one, since equality of such numbers is nobody's specification.
 pub(super) fn value(datum: &Datum) -> Result<Value, &Datum> {
     Ok(match datum {
         Datum::Nil => Value::Nil,
@@ -235,16 +247,13 @@ pub(super) fn value(datum: &Datum) -> Result<Value, &Datum> {
         Datum::Text(text) | Datum::Keyword(text) | Datum::Symbol(text) => Value::Text(text.clone()),
         Datum::Sequence(items) => Value::List(items.iter().map(value).collect::<Result<_, _>>()?),
         Datum::Map(entries) => {
-            let pair = |(key, item): &'_ (Datum, Datum)| (value(key).ok(), value(item).ok());
-            let mut pairs = Vec::with_capacity(entries.len());
-            for entry in entries {
-                let (Some(key), Some(item)) = pair(entry) else {
+            let mut map = BTreeMap::new();
+            for (key, item) in entries {
+                if map.insert(value(key)?, value(item)?).is_some() {
                     return Err(datum);
-                };
-                pairs.push(Value::List(vec![key, item]));
+                }
             }
-            pairs.sort();
-            Value::List(pairs)
+            Value::Map(map)
         }
     })
 }

@@ -1,8 +1,9 @@
 //! JSON lines: one event as a JSON object on each line.
 
 use super::format::{EventAtLine, ReadError, excerpt};
-use super::{Event, EventKind, History, Value};
+use super::{Event, EventKind, History, Value, map};
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Reads events; empty lines and the nemesis's are skipped.
@@ -130,9 +131,9 @@ impl Line<'_> {
     }
 }
 
-/// An object becomes its list of pairs, ordered by key. `Err` holds the part that is no value:
-/// a number with a fraction, for one, since equality of such numbers is nobody's specification.
-fn value(json: &Json) -> Result<Value, &Json> {
+/// `Err` holds the part that is no value: a number with a fraction, for one, since equality of such
+/// numbers is nobody's specification. See [`map`] for the keys of objects.
+pub(super) fn value(json: &Json) -> Result<Value, &Json> {
     Ok(match json {
         Json::Null => Value::Nil,
         Json::Bool(value) => Value::Bool(*value),
@@ -140,12 +141,13 @@ fn value(json: &Json) -> Result<Value, &Json> {
         Json::String(text) => Value::Text(text.clone()),
         Json::Array(items) => Value::List(items.iter().map(value).collect::<Result<_, _>>()?),
         Json::Object(fields) => {
-            let mut pairs = Vec::with_capacity(fields.len());
+            let mut entries = BTreeMap::new();
             for (name, item) in fields {
-                pairs.push(Value::List(vec![Value::Text(name.clone()), value(item)?]));
+                if entries.insert(map::key(name), value(item)?).is_some() {
+                    return Err(json);
+                }
             }
-            pairs.sort();
-            Value::List(pairs)
+            Value::Map(entries)
         }
     })
 }

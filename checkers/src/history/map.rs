@@ -1,0 +1,84 @@
+//! Maps in JSON, whose keys are texts only.
+//!
+//! A key that is no text is written as the text of its JSON: the map `{0 10, 1 90}` is the object
+//! `{"0":10,"1":90}`. A text which could be taken for such a key is written with its quotes, so what
+//! is written is read back. Others' objects are read by the same rule: `"0"` is the number 0,
+//! `"alice"` the text.
+
+use super::Value;
+use super::json_lines;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// The key that a field's name stands for.
+pub(super) fn key(name: &str) -> Value {
+    let json = serde_json::from_str(name).ok();
+    let value = json.and_then(|json| json_lines::value(&json).ok());
+    value.unwrap_or_else(|| Value::Text(name.to_owned()))
+}
+
+/// The name of the field that stands for a key.
+fn name(map_key: &Value) -> Result<String, serde_json::Error> {
+    match map_key {
+        Value::Text(text) if key(text) == *map_key => Ok(text.clone()),
+        other => serde_json::to_string(other),
+    }
+}
+
+pub(super) fn serialize<S: Serializer>(
+    map: &BTreeMap<Value, Value>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let fields = map.iter().map(|(key, value)| Ok((name(key)?, value)));
+    let fields: Result<BTreeMap<String, &Value>, serde_json::Error> = fields.collect();
+    fields
+        .map_err(serde::ser::Error::custom)?
+        .serialize(serializer)
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<Value, Value>, D::Error> {
+    let fields = BTreeMap::<String, Value>::deserialize(deserializer)?;
+    let count = fields.len();
+    let map: BTreeMap<_, _> = fields
+        .into_iter()
+        .map(|(name, value)| (key(&name), value))
+        .collect();
+    if map.len() < count {
+        return Err(D::Error::custom("two fields stand for the same key"));
+    }
+    Ok(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_no_texts_are_told_from_those_that_are() {
+        let keys = [
+            Value::Int(0),
+            Value::from("0"),
+            Value::from("\"0\""),
+            Value::from("alice"),
+            Value::from("2.5"),
+            Value::Nil,
+            Value::from("null"),
+            Value::List(vec![Value::Int(1), Value::from("x")]),
+        ];
+        let map = Value::Map(keys.into_iter().map(|key| (key, Value::Int(1))).collect());
+        let text = serde_json::to_string(&map).expect("JSON");
+        assert_eq!(
+            text,
+            r#"{"\"0\"":1,"\"\\\"0\\\"\"":1,"\"null\"":1,"0":1,"2.5":1,"[1,\"x\"]":1,"alice":1,"null":1}"#
+        );
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("a map"), map);
+    }
+
+    #[test]
+    fn a_key_stands_there_once() {
+        assert!(serde_json::from_str::<Value>(r#"{"0":1," 0":2}"#).is_err());
+    }
+}
