@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
-use crate::engine::disk::{Disk, FileHandle, FileKind, OpenFlags};
+use crate::engine::disk::{Disk, Errno, FileHandle, FileKind, OpenFlags};
 use crate::engine::{Effort, OpenedFile, world};
 use crate::keyed::Key;
 use crate::time::Sleep;
@@ -55,31 +55,32 @@ impl EngineFile {
         self.opened.key.with(ordinal)
     }
 
-    fn begin(&self, effort: Effort) -> Sleep {
-        let key = self.next_key();
+    fn begin(key: Key, effort: Effort) -> Sleep {
         Sleep::until_ns(world::with(|world| world.file_done_ns(key, effort)))
     }
 
     /// Does something to the file after the time that it takes.
     async fn act<T>(
         &self,
-        effort: Effort,
-        act: impl FnOnce(&mut Disk, FileHandle) -> Result<T, crate::engine::disk::Errno>,
+        act: impl FnOnce(&mut Disk, FileHandle) -> Result<T, Errno>,
     ) -> io::Result<T> {
-        self.begin(effort).await;
-        let result = world::with(|world| {
-            if effort == Effort::Sync {
-                world.count_sync();
-            }
-            act(world.disk_of(self.opened), self.opened.handle)
-        });
+        Self::begin(self.next_key(), Effort::Cached).await;
+        let result = world::with(|world| act(world.disk_of(self.opened), self.opened.handle));
         Ok(result?)
+    }
+
+    async fn sync(&self, sync: fn(&mut Disk, FileHandle) -> Result<(), Errno>) -> io::Result<()> {
+        let key = self.next_key();
+        Self::begin(key, Effort::Sync).await;
+        Ok(world::with(|world| {
+            world.sync_file(self.opened, key, sync)
+        })?)
     }
 
     fn poll_delay(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut delay = match self.delay.take() {
             Some(delay) => delay,
-            None => self.begin(Effort::Cached),
+            None => Self::begin(self.next_key(), Effort::Cached),
         };
         match Pin::new(&mut delay).poll(context) {
             Poll::Ready(()) => Poll::Ready(()),
@@ -213,7 +214,7 @@ impl File {
     /// As `fsync(2)`.
     pub async fn sync_all(&self) -> io::Result<()> {
         match &self.0 {
-            FileIn::Engine(file) => file.act(Effort::Sync, Disk::sync_all).await,
+            FileIn::Engine(file) => file.sync(Disk::sync_all).await,
             FileIn::Tokio { positional, .. } => {
                 let file = Arc::clone(positional);
                 blocking(move || file.sync_all()).await
@@ -227,7 +228,7 @@ impl File {
     /// As `fdatasync(2)`.
     pub async fn sync_data(&self) -> io::Result<()> {
         match &self.0 {
-            FileIn::Engine(file) => file.act(Effort::Sync, Disk::sync_data).await,
+            FileIn::Engine(file) => file.sync(Disk::sync_data).await,
             FileIn::Tokio { positional, .. } => {
                 let file = Arc::clone(positional);
                 blocking(move || file.sync_data()).await
@@ -241,10 +242,7 @@ impl File {
     /// As `ftruncate(2)`.
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
         match &self.0 {
-            FileIn::Engine(file) => {
-                file.act(Effort::Cached, |disk, handle| disk.set_len(handle, len))
-                    .await
-            }
+            FileIn::Engine(file) => file.act(|disk, handle| disk.set_len(handle, len)).await,
             FileIn::Tokio { positional, .. } => {
                 let file = Arc::clone(positional);
                 blocking(move || file.set_len(len)).await
@@ -258,10 +256,7 @@ impl File {
     /// As `fstat(2)`.
     pub async fn len(&self) -> io::Result<u64> {
         match &self.0 {
-            FileIn::Engine(file) => {
-                file.act(Effort::Cached, |disk, handle| disk.len(handle))
-                    .await
-            }
+            FileIn::Engine(file) => file.act(|disk, handle| disk.len(handle)).await,
             FileIn::Tokio { positional, .. } => {
                 let file = Arc::clone(positional);
                 blocking(move || Ok(file.metadata()?.len())).await
@@ -277,10 +272,8 @@ impl File {
         match &self.0 {
             FileIn::Engine(file) => {
                 let offset = as_off_t(offset)?;
-                file.act(Effort::Cached, |disk, handle| {
-                    disk.read_at(handle, offset, buffer)
-                })
-                .await
+                file.act(|disk, handle| disk.read_at(handle, offset, buffer))
+                    .await
             }
             FileIn::Tokio { positional, .. } => {
                 let file = Arc::clone(positional);
@@ -307,9 +300,7 @@ impl File {
             FileIn::Engine(file) => {
                 let offset = as_off_t(offset)?;
                 let written = file
-                    .act(Effort::Cached, |disk, handle| {
-                        disk.write_at(handle, offset, bytes)
-                    })
+                    .act(|disk, handle| disk.write_at(handle, offset, bytes))
                     .await?;
                 world::with(|world| world.count_written(written));
                 Ok(written)
@@ -607,7 +598,7 @@ pub async fn sync_dir(path: impl AsRef<Path>) -> io::Result<()> {
 /// Does something to a path of the simulated disk, after the time that it takes.
 async fn with_path<T>(
     path: &Path,
-    act: impl FnOnce(&mut Disk, &str) -> Result<T, crate::engine::disk::Errno>,
+    act: impl FnOnce(&mut Disk, &str) -> Result<T, Errno>,
 ) -> io::Result<T> {
     let path = text_of(path)?;
     pass_time(path).await;

@@ -246,6 +246,50 @@ fn a_kill_is_seen_at_once_and_a_power_loss_is_silence() {
 }
 
 #[test]
+fn the_kernel_of_a_killed_process_refuses_and_resets() {
+    let outcome = run(7, || async {
+        let server = echo_server("server");
+        let mut stream = TcpStream::connect("server:7").await.unwrap();
+        server.kill();
+        sleep(50 * MS).await;
+        let refused = TcpStream::connect("server:7").await.err().unwrap().kind();
+        stream.write_all(b"ping").await.unwrap();
+        let mut word = [0; 4];
+        let ended = stream.read(&mut word).await.map_err(|error| error.kind());
+        sleep(50 * MS).await;
+        let reset = stream.write_all(b"ping").await.unwrap_err().kind();
+        server.power_loss();
+        let silent = timeout(Duration::from_secs(5), TcpStream::connect("server:7")).await;
+        (refused, ended, reset, silent.is_err())
+    });
+    assert_eq!(
+        outcome.output,
+        (
+            ErrorKind::ConnectionRefused,
+            Ok(0),
+            ErrorKind::BrokenPipe,
+            true
+        )
+    );
+}
+
+#[test]
+fn a_killed_machine_that_loses_power_loses_its_page_cache() {
+    let kept = (0..40).map(|seed| {
+        what_survives(
+            |node| {
+                node.kill();
+                node.power_loss();
+            },
+            seed,
+        )
+    });
+    let kept: Vec<_> = kept.collect();
+    assert!(kept.iter().all(|(synced, _)| *synced));
+    assert!(kept.iter().any(|(_, loose)| !*loose));
+}
+
+#[test]
 fn a_machine_that_came_back_resets_connections_that_it_does_not_know() {
     let outcome = run(7, || async {
         let server = echo_server("server");

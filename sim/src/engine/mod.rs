@@ -10,6 +10,7 @@
 
 mod datagrams;
 pub mod disk;
+mod disk_faults;
 mod events;
 mod files;
 mod heap;
@@ -31,6 +32,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::disk_faults::{DiskEffect, add_disk_effect, remove_disk_effects};
 pub use self::files::DiskTiming;
 pub(crate) use self::files::{Effort, OpenedFile};
 pub use self::network::{
@@ -280,7 +282,10 @@ where
 {
     let node = add_node("harness");
     assert_eq!(node, NodeId::HARNESS, "the harness is the first node");
-    world::with(|world| world.nodes[HARNESS as usize].up = true);
+    world::with(|world| {
+        let harness = &mut world.nodes[HARNESS as usize];
+        (harness.up, harness.powered) = (true, true);
+    });
     let future = harness();
     let future: LocalFuture = Box::pin(async move {
         let value = future.await;

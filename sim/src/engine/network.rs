@@ -204,6 +204,11 @@ impl Links {
         Passage { latency_ns, key }
     }
 
+    /// Counts that a fault was felt.
+    pub(super) fn count(&mut self, tag: FaultTag) {
+        self.observed[tag.0 as usize] += 1;
+    }
+
     /// The identity of a packet without payload, now that it arrives.
     pub(super) fn arrival_key(&mut self, from: u32, to: u32) -> Key {
         let link = &mut self.table[from as usize][to as usize];
@@ -275,7 +280,7 @@ pub fn remove_link_effects(tag: FaultTag) {
     });
 }
 
-/// How many packets a fault has stopped or slowed so far.
+/// How many packets a fault has stopped or slowed so far, or how many operations of a disk failed.
 pub fn fault_observed(tag: FaultTag) -> u64 {
     world::with(|world| world.network.links.observed[tag.0 as usize])
 }

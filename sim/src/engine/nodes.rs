@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use super::disk::Disk;
+use super::disk_faults::DiskEffect;
 use super::events::Event;
+use super::network::FaultTag;
 use super::slots::Id;
 use super::tasks::LocalFuture;
 use super::world::{self, World};
@@ -18,6 +20,8 @@ pub(super) struct Node {
     pub(super) name: String,
     /// Whether its process runs.
     pub(super) up: bool,
+    /// Whether the machine runs: one whose process was killed still answers, by its kernel.
+    pub(super) powered: bool,
     pub(super) paused: bool,
     /// How many times it has been started.
     pub(super) incarnation: u32,
@@ -30,6 +34,7 @@ pub(super) struct Node {
     pub(super) ports: Vec<super::network::Port>,
     pub(super) next_ephemeral_port: u16,
     pub(super) disk: Disk,
+    pub(super) disk_effects: Vec<(FaultTag, DiskEffect)>,
     /// How many files its process has opened: part of the key of what their operations take.
     pub(super) files_opened: u64,
 }
@@ -39,6 +44,7 @@ impl Node {
         Self {
             name,
             up: false,
+            powered: false,
             paused: false,
             incarnation: 0,
             program: None,
@@ -48,6 +54,7 @@ impl Node {
             ports: Vec::new(),
             next_ephemeral_port: 0,
             disk: Disk::default(),
+            disk_effects: Vec::new(),
             files_opened: 0,
         }
     }
@@ -111,9 +118,10 @@ impl NodeId {
     }
 
     /// Cuts the machine from power: peers hear nothing more, and of what was written and not synced
-    /// the disk keeps a keyed part.
+    /// the disk keeps a keyed part. A machine whose process was killed can lose power as well.
     pub fn power_loss(self) -> EndReport {
-        end(self.0, |world, node| world.cut_power(node))
+        let is_powered = |node: &Node| node.powered;
+        end(self.0, is_powered, |world, node| world.cut_power(node))
     }
 
     /// Makes the machine stand still: it computes nothing, and takes no packets in.
@@ -165,7 +173,8 @@ pub(super) fn ip_of(node: u32) -> Ipv4Addr {
 
 /// Ends a node's process as SIGKILL does.
 pub(super) fn kill(node: u32) -> EndReport {
-    end(node, |world, node| {
+    let is_up = |node: &Node| node.up;
+    end(node, is_up, |world, node| {
         let connections = world.close_sockets_of(node);
         world.nodes[node as usize].disk.kill();
         EndReport {
@@ -182,9 +191,13 @@ pub(super) fn end_if_root(node: u32, task: Id) {
     }
 }
 
-fn end(node: u32, how: impl FnOnce(&mut World, u32) -> EndReport) -> EndReport {
+fn end(
+    node: u32,
+    can_end: fn(&Node) -> bool,
+    how: impl FnOnce(&mut World, u32) -> EndReport,
+) -> EndReport {
     let (report, futures) = world::with(|world| {
-        if !world.nodes[node as usize].up {
+        if !can_end(&world.nodes[node as usize]) {
             return (EndReport::default(), Vec::new());
         }
         let incarnation = world.nodes[node as usize].incarnation;
@@ -216,13 +229,14 @@ fn end(node: u32, how: impl FnOnce(&mut World, u32) -> EndReport) -> EndReport {
 impl World {
     fn boot(&mut self, node: u32) {
         let slot = &mut self.nodes[node as usize];
-        slot.up = true;
+        (slot.up, slot.powered) = (true, true);
         slot.incarnation += 1;
         slot.next_ephemeral_port = super::network::FIRST_EPHEMERAL_PORT;
         slot.files_opened = 0;
     }
 
     fn cut_power(&mut self, node: u32) -> EndReport {
+        self.nodes[node as usize].powered = false;
         let connections = self.silence_sockets_of(node);
         let incarnation = self.nodes[node as usize].incarnation;
         let key = self

@@ -251,7 +251,7 @@ impl World {
         if self.hold_if_paused(to, Event::Syn(id)) {
             return;
         }
-        if !self.control_passes(from, to, Event::Syn(id)) || !self.nodes[to as usize].up {
+        if !self.control_passes(from, to, Event::Syn(id)) || !self.nodes[to as usize].powered {
             return self.retry_syn(id);
         }
         let like = Socket::Listener(Id::from_word(0));
@@ -485,7 +485,7 @@ impl World {
         };
         let key = head.key.with(u64::from(stream.attempts));
         self.note(key.word() ^ self.now_ns);
-        if !self.network.links.passes(from, to, key) || !self.nodes[to as usize].up {
+        if !self.network.links.passes(from, to, key) || !self.nodes[to as usize].powered {
             return self.stall(id);
         }
         let reader = peer.and_then(|peer| self.network.streams.get(peer));

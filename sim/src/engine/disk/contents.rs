@@ -28,6 +28,9 @@ pub(super) struct Contents {
     pages: BTreeMap<u64, Box<Page>>,
     /// By the number of the sector in the file.
     dirty: BTreeMap<u64, DirtySector>,
+    /// Sectors that a failed sync left clean without writing them: they are lost with the power,
+    /// unless they are written again and synced.
+    unwritten: BTreeMap<u64, DirtySector>,
     durable_size: u64,
     /// Since the last sync, oldest first; growth upon growth is one change.
     resizes: Vec<Resize>,
@@ -86,9 +89,9 @@ impl Contents {
         self.size
     }
 
-    /// Whether a sync would change what a power loss leaves.
+    /// Whether a power loss might leave something else than programs see.
     pub(super) fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty() || !self.resizes.is_empty()
+        !self.dirty.is_empty() || !self.unwritten.is_empty() || !self.resizes.is_empty()
     }
 
     /// Whether a sync would change the size that a power loss leaves.
@@ -162,6 +165,31 @@ impl Contents {
         self.dirty.clear();
         self.resizes.clear();
         self.durable_size = self.size;
+    }
+
+    /// A sync that fails: see [`super::Disk::fail_sync`]. The size may yet become durable.
+    pub(super) fn fail_sync(&mut self) {
+        self.unwritten.append(&mut self.dirty);
+    }
+
+    /// Flips bits of a stored byte. A reader sees it unless the byte is dirty, and so newer than what
+    /// is stored.
+    pub(super) fn flip(&mut self, offset: u64, mask: u8) {
+        let (page, within, _) = in_page(offset, 1);
+        let sector = offset / SECTOR_BYTES;
+        let stored = self
+            .dirty
+            .get_mut(&sector)
+            .or_else(|| self.unwritten.get_mut(&sector));
+        match (stored, self.pages.get_mut(&page)) {
+            (Some(stored), _) => {
+                let bytes = stored.durable.get_or_insert_with(|| Box::new([0; _]));
+                bytes[(offset % SECTOR_BYTES) as usize] ^= mask;
+            }
+            (None, Some(bytes)) => bytes[within] ^= mask,
+            // A hole has no bytes that could rot.
+            (None, None) => {}
+        }
     }
 
     /// The file is gone for good.
@@ -242,11 +270,18 @@ impl Contents {
         let page = self.pages.get(&(start / PAGE_BYTES));
         for sector in start / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
             let first = sector * SECTOR_BYTES;
-            let dirty = self.dirty.entry(sector).or_insert_with(|| DirtySector {
-                durable: page
-                    .filter(|_| first < self.durable_size)
-                    .map(|page| Box::new(sector_of(page, sector))),
-                shrinks_before: 0,
+            let unwritten = &mut self.unwritten;
+            let dirty = self.dirty.entry(sector).or_insert_with(|| {
+                let stored = || {
+                    let page = page.filter(|_| first < self.durable_size)?;
+                    Some(Box::new(sector_of(page, sector)))
+                };
+                DirtySector {
+                    durable: unwritten
+                        .remove(&sector)
+                        .map_or_else(stored, |unwritten| unwritten.durable),
+                    shrinks_before: 0,
+                }
             });
             if first + SECTOR_BYTES > floor {
                 dirty.shrinks_before = shrinks;
@@ -275,6 +310,13 @@ impl Contents {
             // Sectors fare alike within a file: mostly lost, half and half, or mostly kept.
             kept_of_eight: *key.label("kept").pick(&[1, 4, 7]),
         };
+        for (sector, state) in std::mem::take(&mut self.unwritten) {
+            let seen = self.sector(sector);
+            let old = cut_at(durable_image(&state), sector, survivor.floor);
+            let left = cut_at(old, sector, survivor.size);
+            report.note_sector(&old, &seen, &left);
+            self.put_sector(sector, &left, space);
+        }
         let dirty = std::mem::take(&mut self.dirty);
         for (&sector, state) in &dirty {
             let seen = self.sector(sector);
@@ -288,9 +330,7 @@ impl Contents {
                 fates.decide(sector, &old, &seen, report)
             };
             let left = cut_at(left, sector, survivor.size);
-            report.sectors_dirty += 1;
-            report.sectors_lost += u64::from(left == old && left != seen);
-            report.bytes_lost += left.iter().zip(&seen).filter(|(a, b)| a != b).count() as u64;
+            report.note_sector(&old, &seen, &left);
             self.put_sector(sector, &left, space);
         }
         self.drop_pages_behind(survivor.size, space);

@@ -11,9 +11,11 @@
 //! - What was synced always survives. What was not may survive in part: [`Disk::power_loss`].
 //!
 //! In `contents` are the bytes of a file and their fate, in `tree` the names that programs see, in
-//! `journal` the operations on names that may still be undone, in `power_loss` the profiles.
+//! `journal` the operations on names that may still be undone, in `power_loss` the profiles, in
+//! `damage` what goes wrong while the power is on.
 
 mod contents;
+mod damage;
 mod errno;
 mod journal;
 mod power_loss;

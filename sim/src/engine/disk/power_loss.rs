@@ -99,6 +99,13 @@ impl CrashReport {
     pub const fn is_visible(&self) -> bool {
         self.bytes_lost + self.files_resized + self.entries_lost > 0
     }
+
+    /// Counts an unsynced sector: what the disk held, what programs saw, and what is left.
+    pub(super) fn note_sector(&mut self, old: &[u8], seen: &[u8], left: &[u8]) {
+        self.sectors_dirty += 1;
+        self.sectors_lost += u64::from(left == old && left != seen);
+        self.bytes_lost += left.iter().zip(seen).filter(|(a, b)| a != b).count() as u64;
+    }
 }
 
 impl Disk {

@@ -152,6 +152,19 @@ impl Tree {
         })
     }
 
+    /// The files of [`Self::files`], in the same order.
+    pub(super) fn files_mut(&mut self) -> impl Iterator<Item = &mut Contents> {
+        let named = self
+            .inodes
+            .iter_mut()
+            .flatten()
+            .filter(|inode| inode.links > 0);
+        named.filter_map(|inode| match &mut inode.kind {
+            Kind::File(contents) => Some(contents),
+            Kind::Directory(_) => None,
+        })
+    }
+
     /// Visits the files in the order of the slab, each with its identity and the room on the disk.
     pub(super) fn for_each_file(&mut self, mut visit: impl FnMut(Key, &mut Contents, &mut Space)) {
         for inode in self.inodes.iter_mut().flatten() {
