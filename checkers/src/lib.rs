@@ -10,19 +10,21 @@
 //! In reading order: a [`history::History`] is read or built from [`history::Event`]s and pairs them
 //! into [`history::Operation`]s. A [`spec::Spec`] says how a system would behave one operation at a
 //! time; [`specs`] has those that come with the crate. [`linearizability::check`] judges the one by the
-//! other and answers a [`verdict::Verdict`]. [`check_linearizable`] does so by the names that a
-//! command line uses.
+//! other and answers a [`verdict::Verdict`]. [`named`] holds checkers of other laws: banks, sets,
+//! queues, ordered push, and responses that must be one's own. [`check`] calls them all by the names
+//! that a command line uses.
 
 pub mod history;
 pub mod linearizability;
 pub mod model;
+pub mod named;
 pub mod spec;
 pub mod specs;
 pub mod verdict;
 
 pub use history::History;
 pub use linearizability::Limits;
-pub use model::{Model, Options, check_linearizable};
+pub use model::{Model, Options, check, check_linearizable};
 pub use spec::Spec;
 pub use specs::FailedCas;
 pub use verdict::{Anomaly, Verdict};

@@ -2,6 +2,11 @@
 
 use crate::history::{History, Outcome, Value};
 use crate::linearizability::{self, Limits};
+use crate::named::bank::{self, BankOptions};
+use crate::named::fanout::{self, FanoutOptions};
+use crate::named::nonce_echo;
+use crate::named::queue::{self, QueueOptions};
+use crate::named::set::{self, SetOptions};
 use crate::spec::{DecodeError, Spec};
 use crate::specs::{CasRegister, FailedCas, KvMap, Register};
 use crate::verdict::Verdict;
@@ -9,16 +14,30 @@ use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// A specification that comes with the crate.
+/// A checker that comes with the crate: a specification to be linearizable by, or a law of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Model {
     Register,
     CasRegister,
     KvMap,
+    Bank,
+    Set,
+    Queue,
+    Fanout,
+    NonceEcho,
 }
 
 impl Model {
-    pub const ALL: [Self; 3] = [Self::Register, Self::CasRegister, Self::KvMap];
+    pub const ALL: [Self; 8] = [
+        Self::Register,
+        Self::CasRegister,
+        Self::KvMap,
+        Self::Bank,
+        Self::Set,
+        Self::Queue,
+        Self::Fanout,
+        Self::NonceEcho,
+    ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -26,6 +45,11 @@ impl Model {
             Self::Register => "register",
             Self::CasRegister => "cas-register",
             Self::KvMap => "kv",
+            Self::Bank => "bank",
+            Self::Set => "set",
+            Self::Queue => "queue",
+            Self::Fanout => "fanout",
+            Self::NonceEcho => "nonce-echo",
         }
     }
 }
@@ -47,7 +71,9 @@ impl FromStr for Model {
 
 /// A model that nobody here knows.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("expected a model (register, cas-register or kv), but found `{0}`")]
+#[error(
+    "expected a model (register, cas-register, kv, bank, set, queue, fanout or nonce-echo), but found `{0}`"
+)]
 pub struct UnknownModel(String);
 
 /// What a check may be told beyond the model.
@@ -57,9 +83,31 @@ pub struct Options {
     pub initial: Value,
     pub failed_cas: FailedCas,
     pub limits: Limits,
+    pub bank: BankOptions,
+    pub set: SetOptions,
+    pub queue: QueueOptions,
+    pub fanout: FanoutOptions,
 }
 
-/// Whether the history is linearizable by the model; `Vacuous` if no operation succeeded.
+/// Judges the history by the model; `Vacuous` if it proves nothing.
+///
+/// # Errors
+/// If an operation is none of the model's; the error names it.
+pub fn check(history: &History, model: Model, options: &Options) -> Result<Verdict, DecodeError> {
+    match model {
+        Model::Register | Model::CasRegister | Model::KvMap => {
+            check_linearizable(history, model, options)
+        }
+        Model::Bank => bank::check(history, &options.bank),
+        Model::Set => set::check(history, &options.set),
+        Model::Queue => queue::check(history, &options.queue),
+        Model::Fanout => fanout::check(history, &options.fanout),
+        Model::NonceEcho => Ok(nonce_echo::check(history)),
+    }
+}
+
+/// Whether the history is linearizable by the model; `Vacuous` if no operation succeeded, `Unknown`
+/// if the model is no specification but a law of its own: [`check`] judges by those too.
 ///
 /// # Errors
 /// If an operation is none of the model's; the error names it.
@@ -72,10 +120,11 @@ pub fn check_linearizable(
         initial,
         failed_cas,
         limits,
+        ..
     } = options.clone();
     match model {
-        Model::Register => check(&Register { initial }, history, &limits),
-        Model::CasRegister => check(
+        Model::Register => judge(&Register { initial }, history, &limits),
+        Model::CasRegister => judge(
             &CasRegister {
                 initial,
                 failed_cas,
@@ -83,7 +132,7 @@ pub fn check_linearizable(
             history,
             &limits,
         ),
-        Model::KvMap => check(
+        Model::KvMap => judge(
             &KvMap {
                 initial,
                 failed_cas,
@@ -91,10 +140,15 @@ pub fn check_linearizable(
             history,
             &limits,
         ),
+        Model::Bank | Model::Set | Model::Queue | Model::Fanout | Model::NonceEcho => {
+            Ok(Verdict::Unknown(format!(
+                "{model} has a law of its own, which is not linearizability"
+            )))
+        }
     }
 }
 
-fn check<S: Spec>(spec: &S, history: &History, limits: &Limits) -> Result<Verdict, DecodeError> {
+fn judge<S: Spec>(spec: &S, history: &History, limits: &Limits) -> Result<Verdict, DecodeError> {
     let verdict = linearizability::check(spec, history, limits)?;
     let is_ok = |operation: &crate::history::Operation| operation.outcome == Outcome::Ok;
     if matches!(verdict, Verdict::Valid { .. }) && !history.operations().iter().any(is_ok) {
