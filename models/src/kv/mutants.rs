@@ -2,5 +2,91 @@
 
 use crate::mutants::Mutant;
 
+const REGISTER: &[&str] = &["kv/register"];
+const ALL: &[&str] = &["kv/register", "kv/bank", "kv/set"];
+const BANK: &[&str] = &["kv/bank"];
+const LOSS: &[&str] = &["linearizability", "bank", "set", "crash", "durability"];
+
 /// The planted bugs, in the order of tables.
-pub const MUTANTS: &[Mutant] = &[];
+pub const MUTANTS: &[Mutant] = &[
+    Mutant {
+        id: "kv.acknowledged-before-sync",
+        reference: "etcd #14370 (S2), NATS JetStream 2.12.1 (Jepsen 2025-12)",
+        root_cause: "commits are answered when they are written, not when they are synced",
+        scenarios: ALL,
+        checkers: LOSS,
+        faults: &["power-loss"],
+    },
+    Mutant {
+        id: "kv.sync-retried",
+        reference: "PostgreSQL's fsyncgate, 2018 (S5)",
+        root_cause: "a failed fsync is tried again, and succeeds because the kernel has dropped the data",
+        scenarios: ALL,
+        checkers: LOSS,
+        faults: &["sync-error"],
+    },
+    Mutant {
+        id: "kv.directory-not-synced",
+        reference: "ALICE, OSDI'14: directory entries (S6)",
+        root_cause: "the directory is not synced after a log or a checkpoint gets its name",
+        scenarios: ALL,
+        checkers: LOSS,
+        faults: &["power-loss"],
+    },
+    Mutant {
+        id: "kv.checkpoint-not-synced",
+        reference: "ALICE, OSDI'14: replace via rename (S7)",
+        root_cause: "a checkpoint gets its name before its bytes are durable",
+        scenarios: ALL,
+        checkers: LOSS,
+        faults: &["power-loss"],
+    },
+    Mutant {
+        id: "kv.checksum-not-checked",
+        reference: "ALICE, OSDI'14: append atomicity (S8)",
+        root_cause: "recovery believes a torn record",
+        scenarios: ALL,
+        checkers: LOSS,
+        faults: &["power-loss"],
+    },
+    Mutant {
+        id: "kv.broken-middle-cut-off",
+        reference: "arcadedb #4508, amelie #17 (S10)",
+        root_cause: "damage in the middle of the log is taken for its end, and what follows is cut off",
+        scenarios: ALL,
+        checkers: LOSS,
+        faults: &["corrupt"],
+    },
+    Mutant {
+        id: "kv.visible-before-durable",
+        reference: "class of MongoDB's local reads and writes (Jepsen 2018): reads of what is rolled back",
+        root_cause: "reads see commits whose fsync is under way, and which a crash may take away",
+        scenarios: REGISTER,
+        checkers: &["linearizability", "durability"],
+        faults: &["power-loss"],
+    },
+    Mutant {
+        id: "kv.conflict-not-checked",
+        reference: "lost update: PostgreSQL's SERIALIZABLE 12.3 class (Jepsen 2020), TiDB 2.1.7 (Jepsen 2019)",
+        root_cause: "a transaction commits over writes that came after its snapshot",
+        scenarios: BANK,
+        checkers: &["bank"],
+        faults: &[],
+    },
+    Mutant {
+        id: "kv.read-latest-not-snapshot",
+        reference: "read skew: CockroachDB beta (Jepsen 2017), Dgraph 1.0.2 (Jepsen 2018)",
+        root_cause: "reads of a transaction see the latest commit, not its snapshot",
+        scenarios: BANK,
+        checkers: &["bank"],
+        faults: &[],
+    },
+    Mutant {
+        id: "kv.watch-ignored",
+        reference: "class of Redis #9194: keys changed in between go unnoticed by EXEC",
+        root_cause: "EXEC does not ask whether a watched key has changed",
+        scenarios: REGISTER,
+        checkers: &["linearizability"],
+        faults: &[],
+    },
+];

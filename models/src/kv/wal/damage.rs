@@ -1,0 +1,42 @@
+//! What is wrong with files that no crash can leave behind.
+
+use thiserror::Error;
+
+use crate::kv::store::Version;
+
+/// A file that is not as it was written: no crash leaves it so, and no guess would be safe.
+///
+/// The server must not start: it may have lost what it promised to keep. What to do is to restore the
+/// directory from a backup, or to begin an empty one and know what that means.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{file}, byte {offset}: {problem}")]
+pub struct Damage {
+    /// The name of the file in the store's directory.
+    pub file: String,
+    /// Where what is wrong begins.
+    pub offset: u64,
+    pub problem: Problem,
+}
+
+/// What was expected of a file, and what it was.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Problem {
+    #[error("expected {expected} bytes, found {found}")]
+    Short { expected: u64, found: u64 },
+    #[error("the file does not begin as one of its kind")]
+    Magic,
+    #[error("expected version {expected} of the format, found {found}")]
+    Format { expected: u32, found: u32 },
+    #[error("expected bytes with checksum {expected:08x}, found {found:08x}")]
+    Checksum { expected: u32, found: u32 },
+    #[error("expected an encoded value, found other bytes with a right checksum")]
+    Undecodable,
+    #[error("expected the file of generation {expected}, found that of generation {found}")]
+    OtherGeneration { expected: u64, found: u64 },
+    #[error("expected to go on from commit {expected}, found commit {found}")]
+    NotContiguous { expected: Version, found: Version },
+    #[error("expected the file, found none")]
+    Missing,
+    #[error("expected the checkpoint that this log goes on from, found none")]
+    CheckpointLost,
+}
