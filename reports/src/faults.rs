@@ -117,6 +117,10 @@ fn planned(episode: &Episode, scene: &Scene<'_>) -> String {
     };
     let targets = match &episode.targets {
         Targets::Nodes(nodes) => scene.node_names(nodes),
+        Targets::Clients(clients) => {
+            let names: Vec<_> = clients.iter().map(|client| format!("c{client}")).collect();
+            names.join(", ")
+        }
         Targets::Leader => "the leader".to_owned(),
         Targets::LeaderAnd(others) => {
             format!(

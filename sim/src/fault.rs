@@ -22,6 +22,17 @@ pub enum Fault {
     SlowLinks { extra_ns_max: u64 },
     /// Packets to and from the targets are lost with a probability of `per_mille` in a thousand.
     LossyLinks { per_mille: u32 },
+    /// An fsync fails with a probability of `per_mille` in a thousand, and what it should have written
+    /// stays unwritten. A server that stops over it is started again at the end of the episode.
+    SyncError { per_mille: u32 },
+    /// SIGKILL, and bits of what the disk holds flip, each in the first half of some file. The end of
+    /// the episode starts the node again.
+    Corrupt { bits: u32 },
+    /// Clients give an operation up with a probability of `per_mille` in a thousand, at a keyed moment
+    /// within this time after they began it.
+    Cancel { per_mille: u32, after_ns_max: u64 },
+    /// Clients do not wait between operations.
+    Overload,
 }
 
 /// Which packets a partition stops, seen from its targets.
@@ -46,11 +57,15 @@ impl Fault {
             Self::Pause => "pause",
             Self::SlowLinks { .. } => "slow-links",
             Self::LossyLinks { .. } => "lossy-links",
+            Self::SyncError { .. } => "sync-error",
+            Self::Corrupt { .. } => "corrupt",
+            Self::Cancel { .. } => "cancel",
+            Self::Overload => "overload",
         }
     }
 
     /// All ids that [`Self::kind`] can answer, in the order of tables.
-    pub const KINDS: [&'static str; 7] = [
+    pub const KINDS: [&'static str; 11] = [
         "partition",
         "bridge",
         "kill",
@@ -58,5 +73,9 @@ impl Fault {
         "pause",
         "slow-links",
         "lossy-links",
+        "sync-error",
+        "corrupt",
+        "cancel",
+        "overload",
     ];
 }

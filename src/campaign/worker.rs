@@ -87,7 +87,7 @@ pub fn run(job: &Job) -> RunResult {
             )));
         }
     };
-    let verdict = judge::judge(scenario, &record);
+    let verdict = judge::judge(scenario, &plan, &record);
     let wall_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
     RunResult {
         verdict,

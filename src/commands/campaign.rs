@@ -452,7 +452,7 @@ fn standing(tally: &Tally) -> String {
 fn unfelt(stats: &Stats, without: &[String]) -> Vec<String> {
     let is_unfelt = |kind: &&str| {
         let fault = stats.faults.get(*kind).copied().unwrap_or_default();
-        fault.observed == 0 && !without.iter().any(|without| without == *kind)
+        fault.planned > 0 && fault.observed == 0 && !without.iter().any(|without| without == *kind)
     };
     let kinds = Fault::KINDS.into_iter().filter(is_unfelt);
     kinds

@@ -1,9 +1,10 @@
 //! Capsules: the files of failures, written whole or not at all, and read with suspicion.
 
 use squall_checkers::Verdict;
+use squall_sim::fault::Fault;
 
 use crate::judge::signature;
-use crate::plan::{PLAN_SCHEMA, Plan};
+use crate::plan::{Episode, PLAN_SCHEMA, Plan, Start, Targets};
 use crate::record::{CAPSULE_SCHEMA, Capsule, Record};
 use crate::scenario::{self, Scenario, UnknownScenario};
 
@@ -105,14 +106,17 @@ pub enum BadPlan {
     Sync { min: u64, max: u64 },
     #[error("{what} {ns} ns, expected up to a virtual day")]
     Time { what: String, ns: u64 },
-    #[error("episode {episode} strikes server {server}, but there are {nodes}")]
+    #[error("episode {episode} strikes {role} {number}, but there are {count}")]
     Target {
         episode: usize,
-        server: u32,
-        nodes: u32,
+        role: &'static str,
+        number: u32,
+        count: usize,
     },
-    #[error("episode {episode} loses {per_mille} packets of 1000")]
-    Loss { episode: usize, per_mille: u32 },
+    #[error("episode {episode} has a probability of {per_mille} in 1000")]
+    Probability { episode: usize, per_mille: u32 },
+    #[error("episode {episode} flips {bits} bits, expected up to 1000")]
+    Bits { episode: usize, bits: u32 },
 }
 
 /// No time in a plan is longer, so that no sum of a few overflows.
@@ -158,37 +162,55 @@ impl Plan {
         self.faults
             .iter()
             .enumerate()
-            .try_for_each(|(number, episode)| episode.validate(number, self.nodes))
+            .try_for_each(|(number, episode)| {
+                episode.validate_fault(number)?;
+                episode.validate(number, self.nodes as usize, self.clients.len())
+            })
     }
 }
 
-impl crate::plan::Episode {
-    fn validate(&self, episode: usize, nodes: u32) -> Result<(), BadPlan> {
-        use squall_sim::fault::Fault;
+impl Episode {
+    fn validate_fault(&self, episode: usize) -> Result<(), BadPlan> {
+        match self.fault {
+            Fault::SlowLinks { extra_ns_max } => within_a_day(extra_ns_max, || {
+                format!("episode {episode} slows packets by up to")
+            }),
+            Fault::Cancel { after_ns_max, .. } => within_a_day(after_ns_max, || {
+                format!("episode {episode} cancels operations after up to")
+            }),
+            Fault::Corrupt { bits } if bits > 1000 => Err(BadPlan::Bits { episode, bits }),
+            _ => Ok(()),
+        }?;
+        match self.fault {
+            Fault::LossyLinks { per_mille }
+            | Fault::SyncError { per_mille }
+            | Fault::Cancel { per_mille, .. }
+                if per_mille > 1000 =>
+            {
+                Err(BadPlan::Probability { episode, per_mille })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn validate(&self, episode: usize, servers: usize, clients: usize) -> Result<(), BadPlan> {
         let start_ns = match self.start {
-            crate::plan::Start::At { ns } => ns,
-            crate::plan::Start::Leader { delay_ns, .. } => delay_ns,
+            Start::At { ns } => ns,
+            Start::Leader { delay_ns, .. } => delay_ns,
         };
         within_a_day(start_ns, || format!("episode {episode} starts after"))?;
         within_a_day(self.duration_ns, || format!("episode {episode} lasts"))?;
-        if let Fault::SlowLinks { extra_ns_max } = self.fault {
-            within_a_day(extra_ns_max, || {
-                format!("episode {episode} slows packets by up to")
-            })?;
-        }
-        if let Fault::LossyLinks { per_mille } = self.fault
-            && per_mille > 1000
-        {
-            return Err(BadPlan::Loss { episode, per_mille });
-        }
-        let crate::plan::Targets::Nodes(servers) = &self.targets else {
-            return Ok(());
+        let (role, targets, count) = match &self.targets {
+            Targets::Nodes(targets) => ("server", targets, servers),
+            Targets::Clients(targets) => ("client", targets, clients),
+            Targets::Leader | Targets::LeaderAnd(_) => return Ok(()),
         };
-        match servers.iter().find(|server| **server >= nodes) {
-            Some(server) => Err(BadPlan::Target {
+        match targets.iter().find(|target| **target as usize >= count) {
+            Some(number) => Err(BadPlan::Target {
                 episode,
-                server: *server,
-                nodes,
+                role,
+                number: *number,
+                count,
             }),
             None => Ok(()),
         }

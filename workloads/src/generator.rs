@@ -1,9 +1,12 @@
 //! Generators: what clients do, drawn from keys.
 
+use std::collections::BTreeSet;
+
 use squall_checkers::history::Value;
 use squall_sim::keyed::Key;
 
-use crate::plan::{ClientPlan, PlannedOperation};
+use crate::clients::FinalOperation;
+use crate::plan::{ClientPlan, Plan, PlannedOperation};
 
 /// The shape of a workload on registers.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,24 @@ pub fn cas_registers(key: Key, shape: &Shape) -> Vec<ClientPlan> {
             Value::List(vec![value(key.label("expected")), value(key.label("new"))]),
         ),
     })
+}
+
+/// A read of each key that the plan knows, in turn, by the first client.
+pub fn final_reads(plan: &Plan) -> Vec<FinalOperation> {
+    let operations = plan.clients.iter().flat_map(|client| &client.operations);
+    let keys: BTreeSet<&Value> = operations
+        .filter_map(|operation| operation.key.as_ref())
+        .collect();
+    let reads = keys.into_iter().map(|key| FinalOperation {
+        client: 0,
+        operation: PlannedOperation {
+            wait_ns: 0,
+            f: "read".to_owned(),
+            key: Some(key.clone()),
+            value: Value::Nil,
+        },
+    });
+    reads.collect()
 }
 
 /// One list of operations a client. An operation is keyed by its client and its place there; its

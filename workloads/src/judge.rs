@@ -3,12 +3,13 @@
 use squall_checkers::history::EventKind;
 use squall_checkers::{Anomaly, History, Verdict};
 
+use crate::plan::Plan;
 use crate::record::Record;
 use crate::scenario::Scenario;
 
 /// What a run's record amounts to. What is worse is looked for first: a broken promise outranks a
 /// crash, that a system which stands still, that a doubt, and that a run which proved nothing.
-pub fn judge(scenario: &Scenario, record: &Record) -> Verdict {
+pub fn judge(scenario: &Scenario, plan: &Plan, record: &Record) -> Verdict {
     let is_kind = |kind: Kind| move |anomaly: &&Anomaly| Kind::of(anomaly) == kind;
     let first = |kind| record.violations.iter().find(is_kind(kind)).cloned();
     if let Some(anomaly) = first(Kind::Safety) {
@@ -20,7 +21,7 @@ pub fn judge(scenario: &Scenario, record: &Record) -> Verdict {
             return Verdict::Unknown(format!("the recorded history cannot be judged: {error}"));
         }
     };
-    let checked = scenario.check(&history);
+    let checked = (scenario.check)(plan, record, &history);
     if let Verdict::Invalid(anomaly) = checked {
         return Verdict::Invalid(anomaly);
     }
@@ -132,7 +133,9 @@ mod tests {
             violations,
             ..Record::default()
         };
-        match judge(&crate::scenario::SCENARIOS[0], &record) {
+        let scenario = &crate::scenario::SCENARIOS[0];
+        let plan = scenario.plan(crate::plan::Seed(0), None);
+        match judge(scenario, &plan, &record) {
             Verdict::Invalid(anomaly) => format!("invalid by {}", anomaly.checker),
             verdict => verdict.word().to_owned(),
         }

@@ -19,6 +19,7 @@ pub mod history;
 pub mod invariants;
 pub mod nemesis;
 
+pub mod clients;
 pub mod cluster;
 pub mod runner;
 

@@ -122,6 +122,8 @@ pub enum Targets {
     Leader,
     /// Whoever led last and this many others, the next in number.
     LeaderAnd(u32),
+    /// Clients by number, from 0. Faults of links are then between them and all servers.
+    Clients(Vec<u32>),
 }
 
 impl Plan {

@@ -17,7 +17,8 @@ pub struct Record {
     pub faults: Vec<FaultRecord>,
     /// What the servers reported about themselves, in order of time.
     pub reports: Vec<NodeReport>,
-    /// Names of the servers, by number.
+    /// Names of the machines, by number: the servers, and behind them the clients if the plan has
+    /// faults for them.
     pub nodes: Vec<String>,
     /// Invariants that the servers' own reports broke, and panics of servers.
     pub violations: Vec<squall_checkers::verdict::Anomaly>,
@@ -34,7 +35,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FaultRecord {
     pub fault: Fault,
-    /// The numbers of the servers that it struck; empty if it was never applied.
+    /// The numbers of the machines that it struck; empty if it was never applied.
     pub targets: Vec<u32>,
     /// When it was applied, if it was.
     pub start_ns: Option<u64>,

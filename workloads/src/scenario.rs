@@ -3,10 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use squall_checkers::{History, Limits, Model, Options};
+use squall_checkers::spec::DecodeError;
+use squall_checkers::{FailedCas, History, Limits, Model, Options, Verdict};
 use squall_sim::keyed::Key;
 
+use crate::clients::FinalOperation;
 use crate::plan::{Plan, Seed};
+use crate::record::Record;
 use crate::system::System;
 
 /// A scenario.
@@ -19,8 +22,10 @@ pub struct Scenario {
     pub plan: fn(&Self, Seed, Option<String>) -> Plan,
     /// Makes the system of a plan.
     pub system: fn(&Plan) -> Rc<RefCell<dyn System>>,
-    /// What the history must be linearizable by.
-    pub model: Model,
+    /// What clients do at the end, when all faults have ended: it must be answered.
+    pub finally: fn(&Plan) -> Vec<FinalOperation>,
+    /// Judges what the clients saw.
+    pub check: fn(&Plan, &Record, &History) -> Verdict,
 }
 
 impl Scenario {
@@ -28,31 +33,26 @@ impl Scenario {
     pub fn plan(&self, seed: Seed, mutant: Option<String>) -> Plan {
         (self.plan)(self, seed, mutant)
     }
+}
 
-    /// The options of the linearizability checker: bounded by configurations, never by time, so that
-    /// a verdict is the same on every machine.
-    pub fn options(&self) -> Options {
-        Options {
-            failed_cas: squall_checkers::FailedCas::Observed,
-            limits: Limits {
-                configurations_max: 2_000_000,
-                ..Limits::default()
-            },
-            ..Options::default()
-        }
-    }
+/// Judges a history by a model of one object; bounded by configurations, never by time, so that a
+/// verdict is the same on every machine.
+pub(crate) fn linearizable(history: &History, model: Model) -> Verdict {
+    let options = Options {
+        failed_cas: FailedCas::Observed,
+        limits: Limits {
+            configurations_max: 2_000_000,
+            ..Limits::default()
+        },
+        ..Options::default()
+    };
+    let checked = squall_checkers::check_linearizable(history, model, &options);
+    checked.unwrap_or_else(|error| misfit(&error))
+}
 
-    /// Judges a history by the model.
-    pub fn check(&self, history: &History) -> squall_checkers::Verdict {
-        squall_checkers::check_linearizable(history, self.model, &self.options()).unwrap_or_else(
-            |error| {
-                squall_checkers::Verdict::Unknown(format!(
-                    "the history does not fit the model {}: {error}",
-                    self.model
-                ))
-            },
-        )
-    }
+/// The verdict on a history that has operations which its checker does not know.
+pub(crate) fn misfit(error: &DecodeError) -> Verdict {
+    Verdict::Unknown(format!("the history does not fit its checker: {error}"))
 }
 
 /// All scenarios, in the order of tables.

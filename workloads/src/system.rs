@@ -15,6 +15,11 @@ pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// A system under test: how its servers start, how clients speak to it, and what it says of itself.
 pub trait System {
+    /// The name of a server's machine.
+    fn name(&self, number: u32) -> String {
+        format!("n{number}")
+    }
+
     /// Starts a server on a machine that has just been added, or has nothing on its disk yet.
     fn start(&self, node: NodeId, number: u32);
 
@@ -23,6 +28,11 @@ pub trait System {
 
     /// Understands something that a server emitted.
     fn hear(&mut self, server: u32, emitted: &Emitted<'_>) -> Vec<Heard>;
+
+    /// What the servers' words amount to, now that the run is over.
+    fn conclude(&mut self) -> Vec<Anomaly> {
+        Vec::new()
+    }
 }
 
 /// A client's side of a system.
@@ -52,6 +62,8 @@ pub enum Heard {
     Leads,
     /// A line for the server's lane in the report.
     Report { kind: &'static str, what: String },
+    /// The server has stopped by itself: right after a fault of its disk, else a defect.
+    Stopped { why: String },
     /// The servers' own words show that a promise is broken.
     Broken(Anomaly),
 }

@@ -36,8 +36,8 @@ pub use self::disk_faults::{DiskEffect, add_disk_effect, remove_disk_effects};
 pub use self::files::DiskTiming;
 pub(crate) use self::files::{Effort, OpenedFile};
 pub use self::network::{
-    FaultTag, LinkEffect, NetworkConfig, add_link_effect, fault_observed, new_fault_tag,
-    remove_link_effects,
+    FaultTag, LinkEffect, NetworkConfig, add_link_effect, count_fault, fault_observed,
+    new_fault_tag, remove_link_effects,
 };
 pub use self::nodes::{EndReport, add_node};
 pub(crate) use self::slots::Id;

@@ -285,6 +285,11 @@ pub fn fault_observed(tag: FaultTag) -> u64 {
     world::with(|world| world.network.links.observed[tag.0 as usize])
 }
 
+/// Counts that a fault was felt: for faults that the harness itself brings about.
+pub fn count_fault(tag: FaultTag) {
+    world::with(|world| world.network.links.count(tag));
+}
+
 impl World {
     /// The node behind an address, as seen from `from`; `None` if there is none.
     #[inline]

@@ -11,10 +11,78 @@ use squall_sim::keyed::Key;
 
 use crate::plan::{Episode, Phases, Start};
 
-/// The episodes of a run: a storm of random faults, or a script of those that belong together.
-pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
-    let mut episodes = match key.label("nemesis").below(20) {
-        0..6 => swarm::plan(key.label("swarm"), nodes, phases),
+/// A kind of fault that a nemesis may bring about, and upon whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Strike {
+    /// [`Fault::kind`].
+    pub kind: &'static str,
+    pub group: Group,
+}
+
+/// Machines that are alike to a nemesis.
+#[derive(Clone, Copy, Debug)]
+pub enum Group {
+    /// All servers, one of which leads.
+    Cluster,
+    /// Servers without a leader: so many from `first` on.
+    Servers {
+        first: u32,
+        count: u32,
+    },
+    Clients,
+}
+
+/// How many machines a run has.
+#[derive(Clone, Copy, Debug)]
+pub struct Machines {
+    pub servers: u32,
+    pub clients: u32,
+}
+
+/// What a replicated system with a leader must survive.
+const CLUSTER: [Strike; 8] = [
+    on(Group::Cluster, "partition"),
+    on(Group::Cluster, "bridge"),
+    on(Group::Cluster, "kill"),
+    on(Group::Cluster, "power-loss"),
+    on(Group::Cluster, "pause"),
+    on(Group::Cluster, "slow-links"),
+    on(Group::Cluster, "lossy-links"),
+    on(Group::Cluster, "sync-error"),
+];
+
+/// A strike.
+pub const fn on(group: Group, kind: &'static str) -> Strike {
+    Strike { kind, group }
+}
+
+/// The episodes of a run of a system whose servers do not elect a leader: a storm of random faults
+/// out of `strikes`.
+pub fn random(key: Key, strikes: &[Strike], machines: Machines, phases: &Phases) -> Vec<Episode> {
+    let episodes = swarm::plan(key.label("swarm"), strikes, machines, phases);
+    with_certainty(episodes, || {
+        swarm::certain_delay(key.label("certain"), machines.clients, phases)
+    })
+}
+
+/// The episodes, and one more if none of them is sure to be felt: a run whose faults were none proves
+/// nothing.
+pub fn with_certainty(
+    mut episodes: Vec<Episode>,
+    certain: impl FnOnce() -> Episode,
+) -> Vec<Episode> {
+    if !episodes.iter().any(is_certain) {
+        episodes.push(certain());
+    }
+    episodes
+}
+
+/// The episodes of a run of a replicated system: a storm of random faults, or a script of those that
+/// belong together.
+pub fn plan(key: Key, machines: Machines, phases: &Phases) -> Vec<Episode> {
+    let nodes = machines.servers;
+    let episodes = match key.label("nemesis").below(20) {
+        0..6 => swarm::plan(key.label("swarm"), &CLUSTER, machines, phases),
         6 | 7 => scripts::power_cycles(key.label("power-cycles"), nodes, phases),
         8..12 => scripts::leader_churn(key.label("leader-churn"), nodes, phases),
         12..14 => scripts::isolated_leaders(key.label("isolated-leaders"), phases),
@@ -30,16 +98,10 @@ pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
         17 | 18 => scripts::restarted_bridge(key.label("restarted-bridge"), nodes, phases),
         _ => scripts::part_kill(key.label("part-kill"), nodes, phases),
     };
-    // An event may never come, and a cut between servers that do not speak is no fault: a run whose
-    // only faults are such would prove nothing.
-    if !episodes.iter().any(is_certain) {
-        episodes.push(swarm::certain_partition(
-            key.label("certain"),
-            nodes,
-            phases,
-        ));
-    }
-    episodes
+    // An event may never come, and a cut between servers that do not speak is no fault.
+    with_certainty(episodes, || {
+        swarm::certain_partition(key.label("certain"), nodes, phases)
+    })
 }
 
 /// Whether the system is sure to feel an episode.

@@ -3,13 +3,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use squall_sim::engine::{self, EndReport, FaultTag, LinkEffect, NodeId};
+use squall_sim::engine::{self, DiskEffect, EndReport, FaultTag, LinkEffect, NodeId};
 use squall_sim::fault::{Direction, Fault};
+use squall_sim::keyed::Key;
 use squall_sim::task::JoinHandle;
 use squall_sim::time::{Instant, sleep_until};
 
+use crate::clients::{ClientEffect, Moods};
 use crate::cluster::Cluster;
-use crate::plan::{Episode, Phases, Start, Targets};
+use crate::plan::{Episode, Plan, Start, Targets};
 use crate::record::FaultRecord;
 
 /// The records of all episodes, in the plan's order.
@@ -23,7 +25,8 @@ pub struct Storm {
 
 impl Storm {
     /// Sends off a plan's episodes; each begins when it is due, and ends by the end of the storm.
-    pub fn begin(episodes: &[Episode], phases: &Phases, cluster: &Cluster) -> Self {
+    pub(crate) fn begin(plan: &Plan, cluster: &Cluster, moods: &Moods) -> Self {
+        let episodes = &plan.faults;
         let unapplied = |episode: &Episode| FaultRecord {
             fault: episode.fault.clone(),
             targets: Vec::new(),
@@ -32,13 +35,14 @@ impl Storm {
             observed: 0,
         };
         let records = Rc::new(RefCell::new(episodes.iter().map(unapplied).collect()));
-        let storm_end_ns = phases.storm_end_ns;
         let tasks = episodes.iter().enumerate().map(|(number, episode)| {
             let act = Act {
                 episode: episode.clone(),
                 number,
-                storm_end_ns,
+                storm_end_ns: plan.phases.storm_end_ns,
+                key: Key::root(plan.seed.0).label("storm").with(number as u64),
                 cluster: cluster.clone(),
+                moods: moods.clone(),
                 records: Rc::clone(&records),
             };
             engine::spawn_local(act.play())
@@ -58,7 +62,9 @@ struct Act {
     episode: Episode,
     number: usize,
     storm_end_ns: u64,
+    key: Key,
     cluster: Cluster,
+    moods: Moods,
     records: Records,
 }
 
@@ -72,12 +78,12 @@ impl Act {
             }
         }
         let start_ns = engine::now_ns();
-        let servers = self.resolve();
-        if start_ns >= self.storm_end_ns || servers.is_empty() {
+        let machines = self.resolve();
+        if start_ns >= self.storm_end_ns || machines.is_empty() {
             return;
         }
         let end_ns = (start_ns + self.episode.duration_ns).min(self.storm_end_ns);
-        let applied = self.apply(&servers);
+        let applied = self.apply(&machines);
         self.note(|record| {
             record.targets = applied.struck.clone();
             record.start_ns = Some(start_ns).filter(|_| !applied.struck.is_empty());
@@ -94,7 +100,7 @@ impl Act {
         change(&mut self.records.borrow_mut()[self.number]);
     }
 
-    /// The servers that the episode strikes, as things stand.
+    /// The machines that the episode strikes, as things stand.
     fn resolve(&self) -> Vec<u32> {
         let count = self.cluster.servers.len() as u32;
         match &self.episode.targets {
@@ -111,69 +117,151 @@ impl Act {
                     .flat_map(|leader| (0..=*others).map(move |at| (leader + at) % count))
                     .collect()
             }
+            Targets::Clients(clients) => clients
+                .iter()
+                .filter(|client| (**client as usize) < self.cluster.clients.len())
+                .map(|client| self.cluster.machine_of_client(*client))
+                .collect(),
         }
     }
 
-    fn apply(&self, servers: &[u32]) -> Applied {
+    fn apply(&self, machines: &[u32]) -> Applied {
         match &self.episode.fault {
             Fault::Partition { direction } => {
-                self.apply_to_links(servers, *direction, LinkEffect::Cut)
+                self.apply_to_links(machines, *direction, LinkEffect::Cut)
             }
-            Fault::Bridge => self.apply_bridge(servers),
+            Fault::Bridge => self.apply_bridge(machines),
             Fault::SlowLinks { extra_ns_max } => {
                 let effect = LinkEffect::Slow {
                     extra_ns_max: *extra_ns_max,
                 };
-                self.apply_to_links(servers, Direction::Both, effect)
+                self.apply_to_links(machines, Direction::Both, effect)
             }
             Fault::LossyLinks { per_mille } => self.apply_to_links(
-                servers,
+                machines,
                 Direction::Both,
                 LinkEffect::Lossy {
                     per_mille: *per_mille,
                 },
             ),
-            Fault::Kill => self.strike(servers, "killed", |node| {
+            Fault::Kill => self.strike(machines, "killed", |node| {
                 // The process itself felt it, whoever was connected to it.
                 Some(node.kill().connections + 1)
             }),
-            Fault::PowerLoss => self.strike(servers, "without power", |node| {
+            Fault::PowerLoss => self.strike(machines, "without power", |node| {
                 let EndReport { connections, lost } = node.power_loss();
                 Some(connections + lost)
             }),
-            Fault::Pause => self.strike(servers, "paused", |node| {
+            Fault::Pause => self.strike(machines, "paused", |node| {
                 let is_new = !node.is_paused();
                 node.pause();
                 // What it misses is counted when it goes on.
                 is_new.then_some(0)
             }),
+            Fault::SyncError { per_mille } => self.apply_sync_errors(machines, *per_mille),
+            Fault::Corrupt { bits } => self.apply_rot(machines, *bits),
+            Fault::Cancel {
+                per_mille,
+                after_ns_max,
+            } => {
+                let (per_mille, after_ns_max) = (*per_mille, *after_ns_max);
+                self.apply_to_clients(
+                    machines,
+                    ClientEffect::Cancel {
+                        per_mille,
+                        after_ns_max,
+                    },
+                )
+            }
+            Fault::Overload => self.apply_to_clients(machines, ClientEffect::Hurry),
+        }
+    }
+
+    /// Makes syncs fail. A server that stops over it is in the right.
+    fn apply_sync_errors(&self, machines: &[u32], per_mille: u32) -> Applied {
+        let tag = engine::new_fault_tag();
+        let applied = self.strike(machines, "syncs fail", |node| {
+            engine::add_disk_effect(node, tag, DiskEffect::SyncError { per_mille });
+            Some(0)
+        });
+        applied
+            .struck
+            .iter()
+            .for_each(|server| self.cluster.begin_excuse(*server));
+        Applied {
+            tag: Some(tag),
+            ..applied
+        }
+    }
+
+    /// Kills servers and damages their disks: they may refuse to work from then on.
+    fn apply_rot(&self, machines: &[u32], bits: u32) -> Applied {
+        let applied = self.strike(machines, "killed, bits of its disk flipped", |node| {
+            node.kill();
+            let key = self.key.label("rot").with(u64::from(node.number()));
+            Some(node.corrupt(key, bits))
+        });
+        if applied.observed > 0 {
+            applied
+                .struck
+                .iter()
+                .for_each(|server| self.cluster.excuse_for_good(*server));
+        }
+        applied
+    }
+
+    fn apply_to_clients(&self, machines: &[u32], effect: ClientEffect) -> Applied {
+        let tag = engine::new_fault_tag();
+        let first = self.cluster.machine_of_client(0);
+        let clients = machines.iter().filter(|machine| **machine >= first);
+        let struck: Vec<u32> = clients.copied().collect();
+        struck
+            .iter()
+            .for_each(|machine| self.moods.add(machine - first, tag, effect));
+        Applied {
+            struck,
+            tag: Some(tag),
+            observed: 0,
         }
     }
 
     /// Puts an effect on the links between the targets and the other servers; if the targets are all
-    /// the servers there are, on the links among them. Clients still reach everybody, as in Jepsen.
-    fn apply_to_links(&self, servers: &[u32], direction: Direction, effect: LinkEffect) -> Applied {
+    /// the servers there are, on the links among them. Clients still reach everybody, as in Jepsen,
+    /// unless they are the targets: then it is on the links between them and all servers.
+    fn apply_to_links(
+        &self,
+        machines: &[u32],
+        direction: Direction,
+        effect: LinkEffect,
+    ) -> Applied {
         let tag = engine::new_fault_tag();
-        let all = &self.cluster.servers;
-        let is_target = |server: usize| servers.contains(&(server as u32));
-        let everybody = (0..all.len()).all(is_target);
-        for (from, to) in (0..all.len()).flat_map(|from| (0..all.len()).map(move |to| (from, to))) {
-            let is_crossing = match direction {
-                Direction::Both => is_target(from) != is_target(to) || everybody && from != to,
-                Direction::Outgoing => {
-                    is_target(from) && (!is_target(to) || everybody && from != to)
-                }
-                Direction::Incoming => {
-                    is_target(to) && (!is_target(from) || everybody && from != to)
-                }
-            };
-            if is_crossing {
-                engine::add_link_effect(all[from], all[to], tag, effect);
-            }
+        let servers = 0..self.cluster.servers.len() as u32;
+        let is_target = |machine: &u32| machines.contains(machine);
+        let others: Vec<u32> = match servers.clone().all(|server| is_target(&server)) {
+            true => servers.collect(),
+            false => servers.filter(|server| !is_target(server)).collect(),
+        };
+        let (outgoing, incoming) = match direction {
+            Direction::Both => (true, true),
+            Direction::Outgoing => (true, false),
+            Direction::Incoming => (false, true),
+        };
+        let mut links = std::collections::BTreeSet::new();
+        for (target, other) in machines
+            .iter()
+            .flat_map(|target| others.iter().map(move |other| (*target, *other)))
+            .filter(|(target, other)| target != other)
+        {
+            links.extend(outgoing.then_some((target, other)));
+            links.extend(incoming.then_some((other, target)));
+        }
+        for (from, to) in links {
+            let (from, to) = (self.cluster.machine(from), self.cluster.machine(to));
+            engine::add_link_effect(from, to, tag, effect);
         }
         Applied {
-            struck: servers.to_vec(),
-            links: Some(tag),
+            struck: machines.to_vec(),
+            tag: Some(tag),
             observed: 0,
         }
     }
@@ -196,28 +284,32 @@ impl Act {
         }
         Applied {
             struck: bridges.to_vec(),
-            links: Some(tag),
+            tag: Some(tag),
             observed: 0,
         }
     }
 
-    /// Does something to each of the servers that is up; the episode's end undoes it. `act` answers
+    /// Does something to each of the machines that is up; the episode's end undoes it. `act` answers
     /// how often it was felt, or nothing where it had no effect.
-    fn strike(&self, servers: &[u32], what: &str, act: impl Fn(NodeId) -> Option<u64>) -> Applied {
+    fn strike(&self, machines: &[u32], what: &str, act: impl Fn(NodeId) -> Option<u64>) -> Applied {
         let mut applied = Applied {
             struck: Vec::new(),
-            links: None,
+            tag: None,
             observed: 0,
         };
-        for server in servers {
-            let node = self.cluster.servers[*server as usize];
-            if node.is_up()
+        // Clients can be paused: what a client that died has seen, nobody could tell.
+        let strikes_clients = self.episode.fault == Fault::Pause;
+        let first_client = self.cluster.machine_of_client(0);
+        for machine in machines {
+            let node = self.cluster.machine(*machine);
+            if (*machine < first_client || strikes_clients)
+                && node.is_up()
                 && let Some(observed) = act(node)
             {
                 applied.observed += observed;
-                applied.struck.push(*server);
+                applied.struck.push(*machine);
                 self.cluster
-                    .report(*server, self.episode.fault.kind(), what);
+                    .report(*machine, self.episode.fault.kind(), what);
             }
         }
         applied
@@ -225,21 +317,31 @@ impl Act {
 
     /// Ends the episode; answers how often it was felt.
     fn undo(&self, applied: &Applied) -> u64 {
-        if let Some(tag) = applied.links {
-            engine::remove_link_effects(tag);
-            return engine::fault_observed(tag);
-        }
         let mut observed = applied.observed;
-        for server in &applied.struck {
-            let node = self.cluster.servers[*server as usize];
+        if let Some(tag) = applied.tag {
+            engine::remove_link_effects(tag);
+            engine::remove_disk_effects(tag);
+            self.moods.remove(tag);
+            observed += engine::fault_observed(tag);
+        }
+        for machine in &applied.struck {
+            let node = self.cluster.machine(*machine);
+            if matches!(self.episode.fault, Fault::SyncError { .. }) {
+                self.cluster.end_excuse(*machine);
+            }
             match self.episode.fault {
                 Fault::Pause if node.is_paused() => {
                     observed += node.resume();
-                    self.cluster.report(*server, "resume", "goes on");
+                    self.cluster.report(*machine, "resume", "goes on");
                 }
-                Fault::Kill | Fault::PowerLoss if !node.is_up() => {
+                Fault::Kill
+                | Fault::PowerLoss
+                | Fault::SyncError { .. }
+                | Fault::Corrupt { .. }
+                    if !node.is_up() =>
+                {
                     node.restart();
-                    self.cluster.report(*server, "start", "started again");
+                    self.cluster.report(*machine, "start", "started again");
                 }
                 _ => {}
             }
@@ -251,6 +353,7 @@ impl Act {
 /// What an episode has done.
 struct Applied {
     struck: Vec<u32>,
-    links: Option<FaultTag>,
+    /// Of what lasts until the episode's end.
+    tag: Option<FaultTag>,
     observed: u64,
 }

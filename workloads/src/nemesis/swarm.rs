@@ -6,6 +6,7 @@
 use squall_sim::fault::{Direction, Fault};
 use squall_sim::keyed::Key;
 
+use super::{Group, Machines, Strike};
 use crate::plan::{Episode, Phases, Start, Targets};
 
 const MS: u64 = 1_000_000;
@@ -13,14 +14,14 @@ const MS: u64 = 1_000_000;
 const DURATION_NS_MIN: u64 = 100 * MS;
 
 /// Between two and ten episodes.
-pub fn plan(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
-    let kinds = kinds(key.label("kinds"));
+pub fn plan(key: Key, strikes: &[Strike], machines: Machines, phases: &Phases) -> Vec<Episode> {
+    let strikes = switched_on(key.label("kinds"), strikes);
     let count = key.label("count").between(2, 10);
     let mean_ns = *key.label("mean").pick(&[300 * MS, 1000 * MS, 2500 * MS]);
     let episodes = (0..count).map(|number| {
         let key = key.label("episode").with(number);
-        let kind = key.label("kind").pick(&kinds);
-        episode(key, kind, nodes, mean_ns, phases)
+        let strike = key.label("kind").pick(&strikes);
+        episode(key, strike, machines, mean_ns, phases)
     });
     episodes.collect()
 }
@@ -40,28 +41,49 @@ pub fn certain_partition(key: Key, nodes: u32, phases: &Phases) -> Episode {
     }
 }
 
-/// The kinds that are on: each with an even chance, one at the least.
-fn kinds(key: Key) -> Vec<&'static str> {
-    let on = |kind: &&str| key.label(kind).chance(1, 2);
-    let kinds: Vec<_> = Fault::KINDS.into_iter().filter(on).collect();
-    if kinds.is_empty() {
-        vec![*key.pick(&Fault::KINDS)]
-    } else {
-        kinds
+/// Slow links of all clients, which every run with traffic feels.
+pub fn certain_delay(key: Key, clients: u32, phases: &Phases) -> Episode {
+    let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
+    Episode {
+        fault: Fault::SlowLinks {
+            extra_ns_max: *key.label("extra").pick(&[5 * MS, 20 * MS]),
+        },
+        start: Start::At {
+            ns: phases.warm_up_end_ns,
+        },
+        duration_ns: storm_ns / 2,
+        targets: Targets::Clients((0..clients).collect()),
     }
 }
 
-fn episode(key: Key, kind: &str, nodes: u32, mean_ns: u64, phases: &Phases) -> Episode {
+/// The strikes whose kinds are on: each kind with an even chance, one strike at the least.
+fn switched_on(key: Key, strikes: &[Strike]) -> Vec<Strike> {
+    let is_on = |strike: &&Strike| key.label(strike.kind).chance(1, 2);
+    let on: Vec<_> = strikes.iter().filter(is_on).copied().collect();
+    if on.is_empty() {
+        vec![*key.pick(strikes)]
+    } else {
+        on
+    }
+}
+
+fn episode(
+    key: Key,
+    strike: &Strike,
+    machines: Machines,
+    mean_ns: u64,
+    phases: &Phases,
+) -> Episode {
     let duration_ns = DURATION_NS_MIN + key.label("duration").exponential(mean_ns);
     let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
     let duration_ns = duration_ns.min(storm_ns / 2);
     let latest_ns = phases.storm_end_ns - duration_ns;
     let start_ns = key.label("start").between(phases.warm_up_end_ns, latest_ns);
     Episode {
-        fault: fault(key.label("fault"), kind),
+        fault: fault(key.label("fault"), strike.kind),
         start: Start::At { ns: start_ns },
         duration_ns,
-        targets: targets(key.label("targets"), nodes),
+        targets: targets(key.label("targets"), strike.group, machines),
     }
 }
 
@@ -85,28 +107,59 @@ fn fault(key: Key, kind: &str) -> Fault {
         "lossy-links" => Fault::LossyLinks {
             per_mille: *key.pick(&[50, 200, 500]),
         },
+        "sync-error" => Fault::SyncError {
+            per_mille: *key.pick(&[100, 500, 1000]),
+        },
+        "corrupt" => Fault::Corrupt {
+            bits: *key.pick(&[1, 3]),
+        },
+        "cancel" => Fault::Cancel {
+            per_mille: *key.label("probability").pick(&[200, 500, 900]),
+            after_ns_max: *key.label("after").pick(&[5 * MS, 30 * MS, 200 * MS]),
+        },
+        "overload" => Fault::Overload,
         other => unreachable!("{other} is not among Fault::KINDS"),
     }
 }
 
-/// One server most of the time, the leader often, several or all sometimes.
-fn targets(key: Key, nodes: u32) -> Targets {
-    match key.below(10) {
-        0..4 => Targets::Nodes(vec![key.label("one").below(u64::from(nodes)) as u32]),
-        4..7 => Targets::Leader,
-        7 => Targets::LeaderAnd(1),
-        8 => Targets::Nodes(some(key.label("some"), nodes)),
-        _ => Targets::Nodes((0..nodes).collect()),
+fn targets(key: Key, group: Group, machines: Machines) -> Targets {
+    match group {
+        Group::Cluster => cluster_targets(key, machines.servers),
+        Group::Servers { first, count } => {
+            let servers = one_or_some(key, count).into_iter();
+            Targets::Nodes(servers.map(|server| first + server).collect())
+        }
+        Group::Clients => Targets::Clients(one_or_some(key, machines.clients)),
     }
 }
 
-/// Each server with an even chance, one at the least.
-fn some(key: Key, nodes: u32) -> Vec<u32> {
-    let some: Vec<u32> = (0..nodes)
-        .filter(|node| key.with(u64::from(*node)).chance(1, 2))
+/// One server most of the time, the leader often, several or all sometimes.
+fn cluster_targets(key: Key, servers: u32) -> Targets {
+    match key.below(10) {
+        0..4 => Targets::Nodes(vec![key.label("one").below(u64::from(servers)) as u32]),
+        4..7 => Targets::Leader,
+        7 => Targets::LeaderAnd(1),
+        8 => Targets::Nodes(some(key.label("some"), servers)),
+        _ => Targets::Nodes((0..servers).collect()),
+    }
+}
+
+/// One of so many most of the time, several or all sometimes.
+fn one_or_some(key: Key, count: u32) -> Vec<u32> {
+    match key.below(10) {
+        0..6 => vec![key.label("one").below(u64::from(count)) as u32],
+        6..8 => some(key.label("some"), count),
+        _ => (0..count).collect(),
+    }
+}
+
+/// Each of so many with an even chance, one at the least.
+fn some(key: Key, count: u32) -> Vec<u32> {
+    let some: Vec<u32> = (0..count)
+        .filter(|number| key.with(u64::from(*number)).chance(1, 2))
         .collect();
     if some.is_empty() {
-        vec![key.below(u64::from(nodes)) as u32]
+        vec![key.below(u64::from(count)) as u32]
     } else {
         some
     }

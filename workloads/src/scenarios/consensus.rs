@@ -17,11 +17,11 @@ use squall_sim::time::{Duration, Instant};
 
 use crate::generator::{self, Shape};
 use crate::invariants::{Application, ElectionSafety, OneVote, StateMachineSafety};
-use crate::nemesis;
+use crate::nemesis::{self, Machines};
 use crate::plan::{
     ClientPlan, DiskPlan, NetworkPlan, PLAN_SCHEMA, Phases, Plan, PlannedOperation, Seed,
 };
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, linearizable};
 use crate::system::{Completion, Connection, Heard, LocalFuture, System};
 
 const MS: u64 = 1_000_000;
@@ -33,7 +33,8 @@ pub const REGISTER: Scenario = Scenario {
     about: "Raft: reads and writes of a few registers are linearizable",
     plan: |scenario, seed, mutant| plan(scenario, seed, mutant, generator::registers),
     system,
-    model: Model::Register,
+    finally: generator::final_reads,
+    check: |_, _, history| linearizable(history, Model::Register),
 };
 
 /// Compare-and-swap over few values.
@@ -42,7 +43,8 @@ pub const CAS: Scenario = Scenario {
     about: "Raft: reads, writes and compare-and-swaps of a few registers are linearizable",
     plan: |scenario, seed, mutant| plan(scenario, seed, mutant, generator::cas_registers),
     system,
-    model: Model::CasRegister,
+    finally: generator::final_reads,
+    check: |_, _, history| linearizable(history, Model::CasRegister),
 };
 
 fn plan(
@@ -64,6 +66,11 @@ fn plan(
         end_ns: storm_end_ns + 11_000 * MS,
     };
     let nodes = *key.label("nodes").pick(&[3, 3, 5]);
+    let shape = shape(key.label("shape"), storm_ns);
+    let machines = Machines {
+        servers: nodes,
+        clients: shape.clients as u32,
+    };
     let latency_ns_max = *key.label("latency").pick(&[MS, 2 * MS, 10 * MS, 40 * MS]);
     Plan {
         schema: PLAN_SCHEMA,
@@ -85,8 +92,8 @@ fn plan(
             sync_ns_max: *key.label("sync").pick(&[2 * MS, 2 * MS, 10 * MS, 30 * MS]),
         },
         knobs: knobs(key.label("knobs")),
-        clients: generate(key.label("workload"), &shape(key.label("shape"), storm_ns)),
-        faults: nemesis::plan(key.label("faults"), nodes, &phases),
+        clients: generate(key.label("workload"), &shape),
+        faults: nemesis::plan(key.label("faults"), machines, &phases),
         phases,
     }
 }
@@ -195,7 +202,9 @@ impl System for Consensus {
 
     fn hear(&mut self, server: u32, emitted: &Emitted<'_>) -> Vec<Heard> {
         if let Some(Stopped(error)) = emitted.event.downcast_ref() {
-            return vec![Heard::Broken(stopped(server, error))];
+            return vec![Heard::Stopped {
+                why: error.to_string(),
+            }];
         }
         let Some(truth) = emitted.event.downcast_ref::<Truth>() else {
             return Vec::new();
@@ -255,17 +264,6 @@ impl Consensus {
         }
         let broken = self.elections.leads(server, term).map(Heard::Broken);
         [Heard::Leads, report].into_iter().chain(broken).collect()
-    }
-}
-
-fn stopped(server: u32, error: &ServerError) -> squall_checkers::Anomaly {
-    squall_checkers::Anomaly {
-        checker: "crash".to_owned(),
-        class: "server-stopped".to_owned(),
-        sentence: format!("Server n{server} stopped by itself: {error}"),
-        witness: Vec::new(),
-        first_bad_event: None,
-        explanation: Vec::new(),
     }
 }
 
