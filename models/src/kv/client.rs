@@ -214,6 +214,20 @@ impl Client {
         items(answer)?.into_iter().map(text_or_nothing).collect()
     }
 
+    /// The values of keys, read one after the other in one snapshot transaction.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn read_each(
+        &mut self,
+        keys: &[&str],
+        deadline: Instant,
+    ) -> Result<Vec<Option<String>>, ClientError> {
+        self.connect(deadline).await?;
+        let tried = self.try_read_each(keys, deadline).await;
+        self.leave(tried)
+    }
+
     /// Sets a key if it has this value (`None`: if it is not there), by `WATCH` and `EXEC`; answers whether it had.
     ///
     /// # Errors
@@ -262,6 +276,22 @@ impl Client {
             self.connection = None;
         }
         tried
+    }
+
+    async fn try_read_each(
+        &mut self,
+        keys: &[&str],
+        deadline: Instant,
+    ) -> Result<Vec<Option<String>>, ClientError> {
+        let step = Failure::of_read;
+        self.ask(&["BEGIN"], deadline).await.map_err(step)?;
+        let mut values = Vec::with_capacity(keys.len());
+        for key in keys {
+            let value = self.ask(&["GET", key], deadline).await.map_err(step)?;
+            values.push(text_or_nothing(value)?);
+        }
+        self.ask(&["ROLLBACK"], deadline).await.map_err(step)?;
+        Ok(values)
     }
 
     async fn try_compare_and_set(
