@@ -187,7 +187,7 @@ struct Message<'a> {
     enqueues: Vec<&'a Operation>,
     /// In the order of return.
     deliveries: Vec<Handover<'a>>,
-    /// Those `ack`s and `nak`s that did not fail.
+    /// Its `ack`s and `nak`s.
     releases: Vec<&'a Operation>,
 }
 
@@ -227,9 +227,7 @@ impl<'a> Queue<'a> {
             ("enqueue", value) => self.message(value).enqueues.push(recorded),
             ("ack" | "nak", answer) => {
                 let (value, _) = numbered(answer, enqueued);
-                if recorded.outcome != Outcome::Fail {
-                    self.message(value).releases.push(recorded);
-                }
+                self.message(value).releases.push(recorded);
             }
             ("dequeue", _) => match (returned(recorded), &recorded.output) {
                 (None, _) | (_, Value::Nil) => {}
@@ -487,33 +485,46 @@ impl Message<'_> {
             .filter(|it| it.recorded.f == "dequeue");
         let mut held: Vec<&Handover<'_>> = held.collect();
         held.sort_by_key(|handover| handover.recorded.invoked);
+        let mut first: Option<(usize, &Handover<'_>, &Handover<'_>)> = None;
         for (place, one) in held.iter().enumerate() {
             let end_ns = one.recorded.invoked_ns.saturating_add(hold_ns);
             let others = held[place + 1..].iter();
             for other in others.take_while(|other| other.recorded.invoked_ns < end_ns) {
                 let is_within = other.returned_ns() < end_ns
                     && one.returned_ns() < other.recorded.invoked_ns.saturating_add(hold_ns);
-                if !is_within || self.may_be_released(one, other) {
+                let Some(event) = self.unreleased(one, other).filter(|_| is_within) else {
                     continue;
+                };
+                if first.is_none_or(|(first, ..)| event < first) {
+                    first = Some((event, one, other));
                 }
-                findings.note(one.returned.max(other.returned), "two-holders", || {
-                    let more = format!("and within its hold of {hold_ns} ns to");
-                    two(value, one, other, "was given to", &more)
-                });
-                // One is enough: who is given it a third time adds nothing.
-                return;
             }
+        }
+        if let Some((event, one, other)) = first {
+            findings.note(event, "two-holders", || {
+                let more = format!("and within its hold of {hold_ns} ns to");
+                two(value, one, other, "was given to", &more)
+            });
         }
     }
 
-    /// Whether an `ack` or `nak` may have taken effect between two deliveries.
-    fn may_be_released(&self, one: &Handover<'_>, other: &Handover<'_>) -> bool {
+    /// Since when it is certain that no `ack` or `nak` took effect between two deliveries; `None` if
+    /// one may have.
+    fn unreleased(&self, one: &Handover<'_>, other: &Handover<'_>) -> Option<usize> {
         let from = one.recorded.invoked.min(other.recorded.invoked);
         let to = one.returned.max(other.returned);
-        let mut releases = self.releases.iter();
-        releases.any(|release| {
-            release.invoked < to && release.completed.is_none_or(|completed| completed > from)
-        })
+        let mut certain = to;
+        for release in &self.releases {
+            let overlaps =
+                release.invoked < to && release.completed.is_none_or(|completed| completed > from);
+            if overlaps && release.outcome != Outcome::Fail {
+                return None;
+            }
+            if overlaps {
+                certain = certain.max(release.completed.unwrap_or(0));
+            }
+        }
+        Some(certain)
     }
 
     fn count(&self, statistics: &mut QueueStatistics) {

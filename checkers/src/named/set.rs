@@ -222,22 +222,23 @@ impl<'a> Set<'a> {
     /// Whether each read shows what it must: what was known before it began, or before the youngest
     /// element that it shows was begun to be added.
     fn judge_freshness(&self, findings: &mut Findings) {
-        let known = self
-            .elements
-            .iter()
-            .filter(|(_, element)| element.begun().is_some());
+        let known = self.elements.iter();
         let mut known: Vec<(usize, &Value)> = known
             .filter_map(|(&value, element)| Some((element.known?.0, value)))
             .collect();
         known.sort_unstable();
         for read in &self.reads {
-            let youngest = self.youngest(read);
-            let begun = youngest.map_or(0, |(begun, _)| begun);
-            let since = begun.max(read.recorded.invoked);
+            let begun = read
+                .elements
+                .iter()
+                .map(|value| self.elements[value].begun());
+            let youngest = begun.map(|begun| begun.unwrap_or(read.returned)).max();
+            let since = youngest.map_or(0, |begun| begun.min(read.returned));
+            let since = since.max(read.recorded.invoked);
             let must = &known[..known.partition_point(|&(event, _)| event < since)];
-            let shown = read.elements.iter().filter(|&&value| {
-                let element = &self.elements[value];
-                element.begun().is_some() && element.known.is_some_and(|(event, _)| event < since)
+            let shown = read.elements.iter().filter(|value| {
+                let known = self.elements[*value].known;
+                known.is_some_and(|(event, _)| event < since)
             });
             if shown.count() == must.len() {
                 continue;
@@ -245,26 +246,11 @@ impl<'a> Set<'a> {
             let mut must = must.iter().map(|&(_, value)| value);
             let missed = must.find(|value| !read.elements.contains(value));
             let missed = missed.expect("a read that shows fewer than it must lacks one");
-            self.note_stale(read, missed, youngest, findings);
+            self.note_stale(read, missed, findings);
         }
     }
 
-    /// Of the elements that the read shows, the one that was last begun to be added.
-    fn youngest(&self, read: &Read<'a>) -> Option<(usize, &'a Value)> {
-        let begun = read.elements.iter().filter_map(|&value| {
-            let begun = self.elements[value].begun()?;
-            Some((begun, value)).filter(|_| begun < read.returned)
-        });
-        begun.max()
-    }
-
-    fn note_stale(
-        &self,
-        read: &Read<'_>,
-        missed: &Value,
-        youngest: Option<(usize, &Value)>,
-        findings: &mut Findings,
-    ) {
+    fn note_stale(&self, read: &Read<'_>, missed: &Value, findings: &mut Findings) {
         let Some((known, witness)) = self.elements[missed].known else {
             return;
         };
@@ -279,20 +265,22 @@ impl<'a> Set<'a> {
             });
             return;
         }
-        let Some((begun, younger)) = youngest else {
+        let shown = read.elements.iter();
+        let younger = shown.filter_map(|&value| {
+            let decided = self.elements[value].decided_after(known)?;
+            Some((decided, value))
+        });
+        let Some((decided, younger)) = younger.min() else {
             return;
         };
-        let adds = &self.elements[younger].adds;
-        let failed = adds.iter().filter(|add| add.outcome == Outcome::Fail);
-        let decided = failed.filter(|add| add.invoked < begun);
-        let decided = decided.filter_map(|add| add.completed).max().unwrap_or(0);
         findings.note(read.returned.max(decided), "causal-reverse", || {
             let sentence = format!(
-                "{} shows element {younger}, first added at event {begun}, but lacks {missed}, which {} had made known before that, at event {known}.",
+                "{} shows element {younger} but lacks {missed}, which {} had made known at event {known}, before {younger} was begun to be added.",
                 whose_first(read.recorded),
                 whose(witness)
             );
-            let add = adds.iter().find(|add| add.invoked == begun);
+            let mut adds = self.elements[younger].adds.iter();
+            let add = adds.find(|add| add.outcome != Outcome::Fail);
             let add = add.map(|add| add.id);
             Told::new(sentence, add.into_iter().chain([witness.id, read.recorded.id]))
         });
@@ -367,6 +355,15 @@ impl<'a> Element<'a> {
         let mut adds = self.adds.iter();
         let first = adds.find(|add| add.outcome != Outcome::Fail);
         first.map(|add| add.invoked)
+    }
+
+    /// Since when it is certain that nobody began to add it before an event, unless somebody did.
+    fn decided_after(&self, event: usize) -> Option<usize> {
+        if self.begun().is_some_and(|begun| begun < event) {
+            return None;
+        }
+        let before = self.adds.iter().filter(|add| add.invoked < event);
+        Some(before.filter_map(|add| add.completed).max().unwrap_or(0))
     }
 
     fn know(&mut self, by: &'a Operation) {
