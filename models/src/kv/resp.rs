@@ -21,7 +21,7 @@ pub enum Frame {
     /// `$3 abc`; `None` is `$-1`, which stands for nothing.
     Bulk(Option<Vec<u8>>),
     /// `*2 …`; `None` is `*-1`, which stands for nothing.
-    Array(Option<Vec<Frame>>),
+    Array(Option<Vec<Self>>),
 }
 
 impl Frame {

@@ -239,8 +239,9 @@ impl Session {
         if self.watching_since.is_none() {
             self.watching_since = Some(store.open_snapshot());
         }
+        let now = store.visible();
         for key in keys {
-            self.watched.entry(key).or_insert(store.visible());
+            self.watched.entry(key).or_insert(now);
         }
         Frame::ok()
     }

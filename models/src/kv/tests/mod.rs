@@ -54,6 +54,7 @@ fn shows(mutant: &str, kind: Kind) {
     );
     let found = hunt(kind, Some(mutant), 0..400);
     assert!(found.is_some(), "{mutant} hides in {kind:?}");
+    println!("{mutant}: {}", found.unwrap_or_default());
     if kind != Kind::Calm {
         assert_eq!(hunt(Kind::Calm, Some(mutant), 0..10), None);
     }
