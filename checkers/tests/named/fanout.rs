@@ -86,11 +86,11 @@ fn naive(history: &History, options: &FanoutOptions) -> Classes {
                 classes.insert("missing-message");
             }
         }
-        let polls = history
+        let mut polls = history
             .operations()
             .iter()
             .filter(|it| it.f == "poll" && it.key == key);
-        let last = polls.filter(|it| it.outcome != Outcome::Fail).next_back();
+        let last = polls.rfind(|it| it.outcome != Outcome::Fail);
         let is_final = |it: &&Operation| {
             is_ok(it.outcome) && (options.drained || it.input == Value::from("final"))
         };
