@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use squall_checkers::named::queue::Delivery;
 use squall_checkers::{FailedCas, Model};
 use squall_workloads::plan::Seed;
 
@@ -100,7 +101,8 @@ pub struct ReplayArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// What the history must be linearizable by: register, cas-register or kv
+    /// What the history must be linearizable by (register, cas-register, kv), or whose law it must
+    /// obey (bank, set, queue, fanout, nonce-echo)
     #[arg(long, value_name = "MODEL")]
     pub model: Model,
     /// The value before the first write: nil, true, false, a number or a text
@@ -109,6 +111,24 @@ pub struct CheckArgs {
     /// What a failed compare-and-swap says: that it did not happen, or that it compared and differed
     #[arg(long, default_value = "dropped", value_name = "dropped|observed", value_parser = parse_failed_cas)]
     pub failed_cas: FailedCas,
+    /// Of a bank: what all balances sum to; as in the first read if left out
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub total: Option<i64>,
+    /// Of a bank: accounts may be overdrawn
+    #[arg(long)]
+    pub allow_negative: bool,
+    /// Of a set: reads must be up to date
+    #[arg(long)]
+    pub linearizable: bool,
+    /// Of a queue: how often it delivers, at-least-once, exactly-once or at-most-once
+    #[arg(long, default_value = "at-least-once", value_name = "GUARANTEE")]
+    pub delivery: Delivery,
+    /// Of a queue: how long whoever is given a message holds it alone, such as 30s
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub hold: Option<Duration>,
+    /// Of a queue or fanout: the history goes on until nothing was left to deliver
+    #[arg(long)]
+    pub drained: bool,
     /// The history's values are pairs of a key and a value, as of Jepsen's `independent`
     #[arg(long)]
     pub keyed: bool,

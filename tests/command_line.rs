@@ -216,7 +216,7 @@ fn a_wrong_call_is_named() {
         ("check valid.jsonl", &["--model"]),
         (
             "check --model list valid.jsonl",
-            &["`list`", "register, cas-register or kv"],
+            &["`list`", "register, cas-register, kv, bank"],
         ),
         (
             "check --model register none.jsonl",
@@ -238,6 +238,14 @@ fn a_wrong_call_is_named() {
         (
             "check --model cas-register --failed-cas maybe valid.jsonl",
             &["expected `dropped` or `observed`"],
+        ),
+        (
+            "check --model queue --delivery twice valid.jsonl",
+            &["`twice`", "at-least-once"],
+        ),
+        (
+            "check --model bank valid.jsonl",
+            &["valid.jsonl does not fit the model bank", "`write`"],
         ),
         (
             "check --model register --time-limit soon valid.jsonl",
@@ -613,6 +621,86 @@ fn the_page_of_a_history_says_how_it_was_judged() {
     place
         .run(&judged.replace("--failed-cas observed", ""))
         .expect_code(0);
+}
+
+/// Each law, by the option that decides: a history, and whether it is valid without and with it.
+#[test]
+fn named_checkers_judge_by_their_options() {
+    let place = Place::new();
+    place.write(
+        "bank.edn",
+        "{:process 0 :type :invoke :f :read} {:process 0 :type :ok :f :read :value {0 10, 1 -5}}",
+    );
+    place.write(
+        "set.edn",
+        "{:process 0 :type :invoke :f :add :value 1} {:process 0 :type :ok :f :add :value 1}
+         {:process 0 :type :invoke :f :read} {:process 0 :type :ok :f :read :value #{}}
+         {:process 0 :type :invoke :f :read} {:process 0 :type :ok :f :read :value #{1}}",
+    );
+    place.write(
+        "queue.edn",
+        "{:process 0 :type :invoke :f :enqueue :value 1} {:process 0 :type :ok :f :enqueue :value 1}
+         {:process 0 :type :invoke :f :dequeue :time 1} {:process 0 :type :ok :f :dequeue :value 1 :time 2}
+         {:process 0 :type :invoke :f :dequeue :time 3} {:process 0 :type :ok :f :dequeue :value 1 :time 4}",
+    );
+    place.write(
+        "fanout.edn",
+        "{:process 0 :type :invoke :f :poll} {:process 0 :type :ok :f :poll :value []}
+         {:process 1 :type :invoke :f :publish :value [0 1]} {:process 1 :type :ok :f :publish}
+         {:process 1 :type :invoke :f :publish :value [0 2]} {:process 0 :type :invoke :f :poll}
+         {:process 0 :type :ok :f :poll :value [[0 1]]} {:process 1 :type :ok :f :publish}
+         {:process 0 :type :invoke :f :poll} {:process 0 :type :ok :f :poll :value []}",
+    );
+    place.write(
+        "echo.edn",
+        "{:process 0 :type :invoke :f :echo :value 1} {:process 0 :type :ok :f :echo :value 2}",
+    );
+    for (line, class) in [
+        ("bank bank.edn", "bank, negative-balance"),
+        ("bank --allow-negative bank.edn", ""),
+        (
+            "bank --allow-negative --total 100 bank.edn",
+            "bank, wrong-total",
+        ),
+        (
+            "bank --allow-negative --total -5 bank.edn",
+            "bank, wrong-total",
+        ),
+        ("set set.edn", ""),
+        ("set --linearizable set.edn", "set, stale-read"),
+        ("queue queue.edn", ""),
+        (
+            "queue --delivery exactly-once queue.edn",
+            "queue, duplicate-delivery",
+        ),
+        ("queue --hold 1s queue.edn", "queue, two-holders"),
+        ("fanout fanout.edn", ""),
+        ("fanout --drained fanout.edn", "fanout, missing-at-end"),
+        ("nonce-echo echo.edn", "nonce-echo, foreign-response"),
+    ] {
+        let ended = place.run(&format!("check --out pages --model {line}"));
+        let ended = ended.expect_code(if class.is_empty() { 0 } else { 100 });
+        let verdict = match class {
+            "" => "valid".to_owned(),
+            class => format!("invalid ({class})"),
+        };
+        assert!(
+            ended.stdout.contains(&format!(".edn: {verdict}")),
+            "{line}: {ended}"
+        );
+        let file = line.split(' ').next_back().expect("a line has words");
+        let page = place.read(&format!("pages/{file}.html"));
+        let said = page
+            .split("squall check ")
+            .nth(1)
+            .and_then(|rest| rest.split('<').next())
+            .expect("the page says how to judge the history again");
+        let again = place.run(&format!("check {said}"));
+        assert!(
+            again.stdout.contains(&format!(".edn: {verdict}")),
+            "{said}: {again}"
+        );
+    }
 }
 
 // --- Campaigns

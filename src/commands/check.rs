@@ -4,7 +4,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use squall_checkers::history::Value;
-use squall_checkers::{FailedCas, History, Limits, Options, Verdict, check_linearizable};
+use squall_checkers::named::bank::BankOptions;
+use squall_checkers::named::fanout::FanoutOptions;
+use squall_checkers::named::queue::{Delivery, QueueOptions};
+use squall_checkers::named::set::SetOptions;
+use squall_checkers::{FailedCas, History, Limits, Options, Verdict};
 use squall_reports::{HistoryPage, history_page};
 
 use super::{Failure, Outcome, print, report};
@@ -63,14 +67,37 @@ fn read(path: &Path, args: &CheckArgs) -> Result<History, Failure> {
 }
 
 fn judge(path: &Path, history: &History, args: &CheckArgs) -> Result<Verdict, Failure> {
-    let options = Options {
+    squall_checkers::check(history, args.model, &options(args))
+        .with_context(|| format!("{} does not fit the model {}", path.display(), args.model))
+        .map_err(Failure::usage)
+}
+
+fn options(args: &CheckArgs) -> Options {
+    Options {
         initial: initial(&args.init),
         failed_cas: args.failed_cas,
         limits: limits(args),
-    };
-    check_linearizable(history, args.model, &options)
-        .with_context(|| format!("{} does not fit the model {}", path.display(), args.model))
-        .map_err(Failure::usage)
+        bank: BankOptions {
+            total: args.total,
+            accounts: None,
+            allow_negative: args.allow_negative,
+        },
+        set: SetOptions {
+            linearizable: args.linearizable,
+        },
+        queue: QueueOptions {
+            delivery: args.delivery,
+            hold_ns: args.hold.map(nanoseconds),
+            drained: args.drained,
+        },
+        fanout: FanoutOptions {
+            drained: args.drained,
+        },
+    }
+}
+
+fn nanoseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn initial(text: &str) -> Value {
@@ -134,15 +161,32 @@ fn name_of(path: &Path) -> String {
 
 /// The command line that judges a file again by the same rules.
 fn reproduce_line(path: &Path, args: &CheckArgs) -> String {
-    let failed_cas = match args.failed_cas {
-        FailedCas::Dropped => "",
-        FailedCas::Observed => " --failed-cas observed",
-    };
-    let keyed = if args.keyed { " --keyed" } else { "" };
-    format!(
-        "squall check --model {} --init={}{failed_cas}{keyed} {}",
+    let mut line = format!(
+        "squall check --model {} --init={}",
         args.model.name(),
-        args.init,
-        path.display()
-    )
+        args.init
+    );
+    if args.failed_cas == FailedCas::Observed {
+        line += " --failed-cas observed";
+    }
+    if let Some(total) = args.total {
+        line += &format!(" --total {total}");
+    }
+    if args.delivery != Delivery::default() {
+        line += &format!(" --delivery {}", args.delivery);
+    }
+    if let Some(hold) = args.hold {
+        line += &format!(" --hold {}ms", hold.as_millis());
+    }
+    let flags = [
+        (args.allow_negative, "--allow-negative"),
+        (args.linearizable, "--linearizable"),
+        (args.drained, "--drained"),
+        (args.keyed, "--keyed"),
+    ];
+    for (_, flag) in flags.into_iter().filter(|&(is_set, _)| is_set) {
+        line += " ";
+        line += flag;
+    }
+    format!("{line} {}", path.display())
 }
