@@ -60,7 +60,7 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         // Its readers are harmed by power losses only, but a server that shows what is not durable tells so.
         id: "kv.visible-before-durable",
-        reference: "class of MongoDB's local reads and writes (Jepsen 2018): reads of what is rolled back",
+        reference: "class of MongoDB's dirty reads (aphyr 2015, R27): reads of what is rolled back",
         root_cause: "reads see commits whose fsync is under way, and which a crash may take away",
         scenarios: REGISTER,
         checkers: &["linearizability", "durability"],
@@ -68,7 +68,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         id: "kv.conflict-not-checked",
-        reference: "lost update: PostgreSQL's SERIALIZABLE 12.3 class (Jepsen 2020), TiDB 2.1.7 (Jepsen 2019)",
+        reference: "lost update: TiDB 2.1.7 (Jepsen 2019)",
         root_cause: "a transaction commits over writes that came after its snapshot",
         scenarios: BANK,
         checkers: &["bank"],
@@ -76,7 +76,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         id: "kv.read-latest-not-snapshot",
-        reference: "read skew: CockroachDB beta (Jepsen 2017), Dgraph 1.0.2 (Jepsen 2018)",
+        reference: "class of YugabyteDB 1.1.9 (Jepsen, T4): read skew",
         root_cause: "reads of a transaction see the latest commit, not its snapshot",
         scenarios: BANK,
         checkers: &["bank"],
@@ -84,7 +84,7 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         id: "kv.watch-ignored",
-        reference: "class of Redis #9194: keys changed in between go unnoticed by EXEC",
+        reference: "class of Redis #7918, #9194: EXEC succeeds though a watched key has gone",
         root_cause: "EXEC does not ask whether a watched key has changed",
         scenarios: REGISTER,
         checkers: &["linearizability"],
