@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use squall_checkers::history::{
     Event, EventKind, Format, History, ProcessReuse, Value, write_edn, write_json_lines,
 };
-use squall_checkers::{FailedCas, Limits, Model, Options, Verdict, check_linearizable};
+use squall_checkers::{FailedCas, Limits, Model, Options, Verdict, check, check_linearizable};
 use std::path::Path;
 
 /// The verdict on a file of `testdata`, read in whatever format it is in.
@@ -229,7 +229,7 @@ fn read_every_way(bytes: &[u8]) {
         };
         for model in Model::ALL {
             // Whether it fits or not, it must not panic.
-            let _ = check_linearizable(&history, model, &Options::default());
+            let _ = check(&history, model, &Options::default());
         }
     }
 }
