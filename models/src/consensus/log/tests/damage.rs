@@ -288,7 +288,7 @@ fn segments_before_a_gap_are_leftovers() {
     assert_eq!(found.segments, [9, 10]);
     assert_eq!(found.snapshots, [Index(2)]);
     assert!(found.has_temporary);
-    assert_eq!(Found::default().take_deleted_segments(), []);
+    assert_eq!(Found::default().take_deleted_segments(), Vec::<u64>::new());
 }
 
 /// Changes that make a log, in segments.
