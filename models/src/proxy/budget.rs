@@ -3,8 +3,9 @@
 //! Retries turn a short overload into a lasting one: they are load that only failure makes, so
 //! failure feeds itself and goes on when its cause is gone (Bronson et al., "Metastable Failures in
 //! Distributed Systems", HotOS'21). A budget breaks the circle. It is a bucket of tokens, as in
-//! Finagle's `RetryBudget`: each request puts a fraction of a token in, each retry takes a whole one *before*
-//! it begins to wait, so retries that are still in back-off have been counted.
+//! Finagle's `RetryBudget`: each request that a backend is asked for the first time puts a fraction
+//! of a token in, each retry takes a whole one *before* it begins to wait, so that retries still in
+//! back-off have been counted. A request that nobody was asked pays for nothing.
 
 use squall_sim::mutant;
 use squall_sim::time::{Duration, Instant};
@@ -15,7 +16,7 @@ const TOKEN: u64 = 1000;
 /// How generous a budget is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Retries per thousand requests.
+    /// Retries per thousand first attempts.
     pub ratio_per_mille: u64,
     /// Retries a second that are allowed however few requests come.
     pub minimum_per_second: u64,
@@ -34,10 +35,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The law: after this many requests and this much time there have been no more retries.
-    pub fn retries_max(&self, requests: u64, elapsed: Duration) -> u64 {
+    /// The law: after this many first attempts and this much time there have been no more retries.
+    pub fn retries_max(&self, first_attempts: u64, elapsed: Duration) -> u64 {
         let by_time = elapsed.as_millis() as u64 * self.minimum_per_second;
-        (self.burst * TOKEN + requests * self.ratio_per_mille + by_time) / TOKEN
+        (self.burst * TOKEN + first_attempts * self.ratio_per_mille + by_time) / TOKEN
     }
 }
 
@@ -60,23 +61,27 @@ impl Budget {
         }
     }
 
-    /// Takes note of a request: it pays for a part of a retry.
+    /// Takes note of a first attempt: it pays for a part of a retry.
     pub fn deposit(&mut self, now: Instant) {
-        self.pay(now);
+        self.accrue(now);
         self.save(self.config.ratio_per_mille);
     }
 
     /// Whether there may be one more retry; if so, it has been paid.
     pub fn withdraw(&mut self, now: Instant) -> bool {
-        self.pay(now);
-        if self.saved < TOKEN {
-            return mutant!("proxy.retries-without-budget");
-        }
-        self.saved -= TOKEN;
-        true
+        self.pays(now) || mutant!("proxy.retries-without-budget")
     }
 
-    fn pay(&mut self, now: Instant) {
+    /// Pays for a retry if there is a token. Whoever looks on keeps a bucket of his own by this, from
+    /// first attempts and retries as they are told, and so knows which retry was not paid.
+    pub fn pays(&mut self, now: Instant) -> bool {
+        self.accrue(now);
+        let is_enough = self.saved >= TOKEN;
+        self.saved -= if is_enough { TOKEN } else { 0 };
+        is_enough
+    }
+
+    fn accrue(&mut self, now: Instant) {
         let elapsed_ms = (now - self.paid).as_millis() as u64;
         self.paid = self.paid + Duration::from_millis(elapsed_ms);
         self.save(elapsed_ms * self.config.minimum_per_second * TOKEN / 1000);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -127,6 +127,9 @@ pub enum BodyError {
 /// # Errors
 /// If it is longer, or takes longer, than the limits say.
 pub async fn read_body(body: Incoming, limits: &Limits) -> Result<Bytes, BodyError> {
+    if body.size_hint().lower() > limits.body_bytes_max as u64 {
+        return Err(BodyError::TooLarge);
+    }
     let limited = Limited::new(body, limits.body_bytes_max);
     match timeout(limits.body_timeout, limited.collect()).await {
         Err(_) => Err(BodyError::TooSlow),

@@ -12,10 +12,6 @@ pub enum Truth {
     /// The proxy has taken a request on (it was not shed).
     RequestStarted { request: u64 },
     /// The proxy asks a backend.
-    ///
-    /// The attempts with `is_retry` are at no time more than
-    /// [`budget::Config::retries_max`](super::budget::Config::retries_max) of the requests that this incarnation
-    /// has started, and of its age.
     Attempt {
         request: u64,
         /// 0 for the first attempt.
@@ -25,6 +21,9 @@ pub enum Truth {
         /// How long the proxy waits for an answer: no backend begins to work on it after that.
         patience: Duration,
     },
+    /// A request is to be sent again, after a pause. Law: a [`Budget`](super::budget::Budget) that is given each
+    /// first attempt as a deposit pays for it.
+    Retried { request: u64 },
     /// A request might have been sent again, and was not: too many have been.
     BudgetExhausted { request: u64 },
     /// A breaker has changed its state.

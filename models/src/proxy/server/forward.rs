@@ -162,6 +162,9 @@ async fn prepare_retry(
         });
         return false;
     }
+    emit(Truth::Retried {
+        request: request.id,
+    });
     sleep(pause).await;
     true
 }

@@ -68,7 +68,6 @@ impl Upstreams {
             return None;
         }
         shared.in_flight += 1;
-        shared.budget.deposit(Instant::now());
         Some(Slot(Arc::clone(self)))
     }
 
@@ -99,6 +98,9 @@ impl Upstreams {
         let candidates = if fresh.is_empty() { admitted } else { fresh };
         let backend = balancer::choose(&candidates, [rand::bits(), rand::bits()])
             .ok_or(Cause::BreakersOpen)?;
+        if tried.is_empty() {
+            shared.budget.deposit(now);
+        }
         let permit = shared.admit(now, backend, self.config.breaker.probes_max);
         let pool = &mut shared.backends[backend].pool;
         let connection = pool.take(now, Connection::is_open);
