@@ -25,7 +25,7 @@ pub enum Fault {
     /// An fsync fails with a probability of `per_mille` in a thousand, and what it should have written
     /// stays unwritten. A server that stops over it is started again at the end of the episode.
     SyncError { per_mille: u32 },
-    /// SIGKILL, and bits of what the disk holds flip, each in the first half of some file. The end of
+    /// SIGKILL, and bits of what the disk holds flip, though none of what was written last. The end of
     /// the episode starts the node again.
     Corrupt { bits: u32 },
     /// Clients give an operation up with a probability of `per_mille` in a thousand, at a keyed moment

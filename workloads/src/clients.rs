@@ -33,7 +33,7 @@ pub(crate) struct Clients {
 struct Shared {
     recorder: RefCell<Recorder>,
     moods: Moods,
-    /// Final operations without an answer.
+    /// Operations before the storm or after it without an answer.
     unanswered: RefCell<Vec<PlannedOperation>>,
     /// Where clients wait for each other: nobody asks for the end before all have done their work.
     working: Barrier,
@@ -105,7 +105,7 @@ impl Clients {
     pub(crate) fn start(
         system: &Rc<RefCell<dyn System>>,
         plan: &Plan,
-        finally: &[FinalOperation],
+        (initially, finally): (&[PlannedOperation], &[FinalOperation]),
         cluster: &Cluster,
         moods: &Moods,
     ) -> Self {
@@ -124,6 +124,10 @@ impl Clients {
                 .filter(|last| last.client as usize == number)
                 .map(|last| last.operation.clone())
                 .collect();
+            let initially: Rc<[PlannedOperation]> = match number {
+                0 => initially.into(),
+                _ => Rc::default(),
+            };
             let (system, shared, plan) = (Rc::clone(system), Rc::clone(&shared), Rc::clone(&plan));
             node.start(move || {
                 let client = Client {
@@ -132,7 +136,7 @@ impl Clients {
                     shared: Rc::clone(&shared),
                     key: Key::root(plan.seed.0).label("client").with(number as u64),
                 };
-                client.live(Rc::clone(&plan), Rc::clone(&finally))
+                client.live(Rc::clone(&plan), Rc::clone(&initially), Rc::clone(&finally))
             });
         }
         Self { shared }
@@ -143,7 +147,7 @@ impl Clients {
         self.shared.living.wait().await;
     }
 
-    /// The first operation at the end that nobody would answer.
+    /// The first operation before the storm or after it that nobody would answer.
     pub(crate) fn unanswered(&self) -> Option<PlannedOperation> {
         self.shared.unanswered.borrow().first().cloned()
     }
@@ -161,8 +165,18 @@ struct Client {
 }
 
 impl Client {
-    async fn live(mut self, plan: Rc<Plan>, finally: Rc<[PlannedOperation]>) {
-        sleep_until(Instant::from_nanos(plan.phases.warm_up_end_ns)).await;
+    async fn live(
+        mut self,
+        plan: Rc<Plan>,
+        initially: Rc<[PlannedOperation]>,
+        finally: Rc<[PlannedOperation]>,
+    ) {
+        let warm_up_end = Instant::from_nanos(plan.phases.warm_up_end_ns);
+        for operation in initially.iter() {
+            let completion = self.connection.perform(operation, warm_up_end).await;
+            self.expect_answer(operation, &completion);
+        }
+        sleep_until(warm_up_end).await;
         self.work(&plan).await;
         self.shared.working.wait().await;
         sleep_until(Instant::from_nanos(plan.phases.settle_end_ns)).await;
@@ -174,13 +188,17 @@ impl Client {
                 .invoke(self.number, operation);
             let completion = self.connection.perform(operation, deadline).await;
             self.complete(operation, &completion);
-            if !matches!(completion, Completion::Ok(_)) {
-                let mut unanswered = self.shared.unanswered.borrow_mut();
-                unanswered.push(operation.clone());
-                break;
-            }
+            self.expect_answer(operation, &completion);
         }
         self.shared.living.wait().await;
+    }
+
+    /// Remembers an operation without an answer, where there should be one.
+    fn expect_answer(&self, operation: &PlannedOperation, completion: &Completion) {
+        if !matches!(completion, Completion::Ok(_)) {
+            let mut unanswered = self.shared.unanswered.borrow_mut();
+            unanswered.push(operation.clone());
+        }
     }
 
     /// Works until all is done or the time is over.

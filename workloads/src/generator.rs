@@ -40,6 +40,60 @@ pub fn cas_registers(key: Key, shape: &Shape) -> Vec<ClientPlan> {
     })
 }
 
+/// Transfers of a little money between accounts, and reads of all of them; without keys.
+pub fn bank(key: Key, shape: &Shape, accounts: u64) -> Vec<ClientPlan> {
+    unkeyed(key, shape, |key, _| {
+        if key.label("f").chance(1, 3) {
+            return ("read", Value::Nil);
+        }
+        let from = key.label("from").below(accounts);
+        // Another account than that which pays.
+        let to = (from + 1 + key.label("to").below(accounts - 1)) % accounts;
+        let terms = [from, to, key.label("amount").between(1, 5)];
+        let terms = terms.map(|term| Value::Int(term as i64));
+        ("transfer", Value::List(terms.into()))
+    })
+}
+
+/// Additions of unique elements to a set, and now and then a read of all of it; without keys.
+pub fn set(key: Key, shape: &Shape) -> Vec<ClientPlan> {
+    unkeyed(key, shape, |key, number| {
+        match key.label("f").chance(1, 6) {
+            true => ("read", Value::Nil),
+            false => ("add", Value::Int(number)),
+        }
+    })
+}
+
+/// An operation without a key, done at once.
+pub fn operation(f: &str, value: Value) -> PlannedOperation {
+    PlannedOperation {
+        wait_ns: 0,
+        f: f.to_owned(),
+        key: None,
+        value,
+    }
+}
+
+/// A read of everything.
+pub fn read_all() -> PlannedOperation {
+    operation("read", Value::Nil)
+}
+
+/// A value as a store of texts keeps it, with padding behind it that makes it long.
+pub fn padded(value: &Value, padding_bytes: usize) -> String {
+    format!("{value}{}", ".".repeat(padding_bytes))
+}
+
+/// What [`padded`] made a text of: a number, or nil where there is no text.
+pub fn unpadded(text: Option<&str>) -> Value {
+    let Some(text) = text else { return Value::Nil };
+    let unpadded = text.trim_end_matches('.');
+    unpadded
+        .parse()
+        .map_or_else(|_| Value::Text(unpadded.to_owned()), Value::Int)
+}
+
 /// A read of each key that the plan knows, in turn, by the first client.
 pub fn final_reads(plan: &Plan) -> Vec<FinalOperation> {
     let operations = plan.clients.iter().flat_map(|client| &client.operations);
@@ -84,4 +138,16 @@ fn clients(
         }
     });
     clients.collect()
+}
+
+/// The same without keys.
+fn unkeyed(
+    key: Key,
+    shape: &Shape,
+    draw: impl Fn(Key, i64) -> (&'static str, Value),
+) -> Vec<ClientPlan> {
+    let mut clients = clients(key, shape, draw);
+    let operations = clients.iter_mut().flat_map(|client| &mut client.operations);
+    operations.for_each(|operation| operation.key = None);
+    clients
 }

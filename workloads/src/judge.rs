@@ -50,7 +50,7 @@ impl Kind {
     pub fn of(anomaly: &Anomaly) -> Self {
         match anomaly.checker.as_str() {
             "crash" => Self::Crash,
-            "liveness" => Self::Liveness,
+            "liveness" | "recovery" => Self::Liveness,
             _ => Self::Safety,
         }
     }

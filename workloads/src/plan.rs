@@ -91,6 +91,14 @@ pub struct PlannedOperation {
     pub value: Value,
 }
 
+impl PlannedOperation {
+    /// How an operation ends that no client of the system knows.
+    pub fn unknown(&self) -> crate::system::Completion {
+        let (f, value) = (&self.f, &self.value);
+        crate::system::Completion::Fail(format!("the plan has no such operation: {f} {value}"))
+    }
+}
+
 /// A fault with a start, an end and targets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

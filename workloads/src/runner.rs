@@ -70,8 +70,8 @@ async fn harness(scenario: &'static Scenario, plan: Plan) -> Record {
     let system = (scenario.system)(&plan);
     let cluster = Cluster::start(&system, plan.nodes, plan.clients.len() as u32);
     let moods = Moods::default();
-    let finally = (scenario.finally)(&plan);
-    let clients = Clients::start(&system, &plan, &finally, &cluster, &moods);
+    let (initially, finally) = ((scenario.initially)(&plan), (scenario.finally)(&plan));
+    let clients = Clients::start(&system, &plan, (&initially, &finally), &cluster, &moods);
     let storm = Storm::begin(&plan, &cluster, &moods);
     // Episodes that end with the storm end at this very instant: let them go first.
     sleep_until(Instant::from_nanos(plan.phases.storm_end_ns + 1)).await;

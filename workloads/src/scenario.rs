@@ -8,7 +8,7 @@ use squall_checkers::{FailedCas, History, Limits, Model, Options, Verdict};
 use squall_sim::keyed::Key;
 
 use crate::clients::FinalOperation;
-use crate::plan::{Plan, Seed};
+use crate::plan::{Plan, PlannedOperation, Seed};
 use crate::record::Record;
 use crate::system::System;
 
@@ -22,6 +22,8 @@ pub struct Scenario {
     pub plan: fn(&Self, Seed, Option<String>) -> Plan,
     /// Makes the system of a plan.
     pub system: fn(&Plan) -> Rc<RefCell<dyn System>>,
+    /// What the first client does before anything is recorded, so that there is something to work on.
+    pub initially: fn(&Plan) -> Vec<PlannedOperation>,
     /// What clients do at the end, when all faults have ended: it must be answered.
     pub finally: fn(&Plan) -> Vec<FinalOperation>,
     /// Judges what the clients saw.
@@ -56,9 +58,12 @@ pub(crate) fn misfit(error: &DecodeError) -> Verdict {
 }
 
 /// All scenarios, in the order of tables.
-pub static SCENARIOS: [Scenario; 2] = [
+pub static SCENARIOS: [Scenario; 5] = [
     crate::scenarios::consensus::REGISTER,
     crate::scenarios::consensus::CAS,
+    crate::scenarios::kv::REGISTER,
+    crate::scenarios::kv::BANK,
+    crate::scenarios::kv::SET,
 ];
 
 /// The scenario of an id.

@@ -64,7 +64,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "reads see commits whose fsync is under way, and which a crash may take away",
         scenarios: REGISTER,
         checkers: &["linearizability", "durability"],
-        faults: &[],
+        faults: &["power-loss"],
     },
     Mutant {
         id: "kv.conflict-not-checked",

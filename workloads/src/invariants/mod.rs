@@ -1,9 +1,11 @@
 //! Invariants that are judged at every step, by what servers say of themselves. One a file.
 
+mod durability;
 mod election_safety;
 mod one_vote;
 mod state_machine_safety;
 
+pub use durability::Durability;
 pub use election_safety::ElectionSafety;
 pub use one_vote::OneVote;
 pub use state_machine_safety::{Application, StateMachineSafety};

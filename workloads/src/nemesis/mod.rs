@@ -82,13 +82,13 @@ pub fn with_certainty(
 pub fn plan(key: Key, machines: Machines, phases: &Phases) -> Vec<Episode> {
     let nodes = machines.servers;
     let episodes = match key.label("nemesis").below(20) {
-        0..6 => swarm::plan(key.label("swarm"), &CLUSTER, machines, phases),
-        6 | 7 => scripts::power_cycles(key.label("power-cycles"), nodes, phases),
-        8..12 => scripts::leader_churn(key.label("leader-churn"), nodes, phases),
-        12..14 => scripts::isolated_leaders(key.label("isolated-leaders"), phases),
-        14 | 15 => scripts::stalled_leaders(key.label("stalled-leaders"), phases),
-        16 => match key.label("voter").below(2) {
-            0 => scripts::restarts_under_election(
+        0..5 => swarm::plan(key.label("swarm"), &CLUSTER, machines, phases),
+        5 | 6 => scripts::power_cycles(key.label("power-cycles"), nodes, phases),
+        7..11 => scripts::leader_churn(key.label("leader-churn"), nodes, phases),
+        11 | 12 => scripts::isolated_leaders(key.label("isolated-leaders"), phases),
+        13 => scripts::stalled_leaders(key.label("stalled-leaders"), phases),
+        14..17 => match key.label("voter").below(3) {
+            0 | 1 => scripts::restarts_under_election(
                 key.label("restarts-under-election"),
                 nodes,
                 phases,

@@ -223,6 +223,53 @@ pub fn power_cycles(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     episodes.collect()
 }
 
+/// Syncs of the only server that fail now and then, and soon after that the power goes: whoever takes a
+/// failed sync for done, or tries it again, has promised what is nowhere.
+pub fn failed_syncs(key: Key, phases: &Phases) -> Vec<Episode> {
+    let step_ns = (phases.storm_end_ns - phases.warm_up_end_ns) / 6;
+    let pairs = (0..6).flat_map(|number| {
+        let key = key.with(number);
+        let start_ns =
+            phases.warm_up_end_ns + step_ns * number + key.label("start").below(step_ns / 4);
+        let failing_ns = key.label("failing").between(20 * MS, step_ns / 4);
+        let failing = Episode {
+            fault: Fault::SyncError {
+                per_mille: *key.label("probability").pick(&[100, 500, 1000]),
+            },
+            start: Start::At { ns: start_ns },
+            duration_ns: failing_ns,
+            targets: Targets::Nodes(vec![0]),
+        };
+        let loss = Episode {
+            fault: Fault::PowerLoss,
+            start: Start::At {
+                ns: start_ns + failing_ns + key.label("loss").below(step_ns / 4),
+            },
+            duration_ns: key.label("duration").between(10 * MS, step_ns / 4),
+            targets: Targets::Nodes(vec![0]),
+        };
+        [failing, loss]
+    });
+    pairs.collect()
+}
+
+/// Bits of the only server's disk flip late in the storm: from then on it may refuse to work, but not
+/// tell anything that is wrong.
+pub fn late_rot(key: Key, phases: &Phases) -> Episode {
+    let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
+    let quarter_ns = storm_ns / 4;
+    Episode {
+        fault: Fault::Corrupt {
+            bits: *key.label("bits").pick(&[1, 3]),
+        },
+        start: Start::At {
+            ns: phases.storm_end_ns - quarter_ns + key.label("start").below(quarter_ns / 2),
+        },
+        duration_ns: key.label("duration").between(10 * MS, quarter_ns / 2),
+        targets: Targets::Nodes(vec![0]),
+    }
+}
+
 /// Jepsen's `part-kill` (its analysis of NATS 2.12.1): writes are acknowledged by a majority of
 /// which one member then loses power, and must still remember them when it is the only one left who
 /// could.

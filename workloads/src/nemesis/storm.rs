@@ -150,7 +150,7 @@ impl Act {
             }),
             Fault::PowerLoss => self.strike(machines, "without power", |node| {
                 let EndReport { connections, lost } = node.power_loss();
-                Some(connections + lost)
+                Some(connections + lost + 1)
             }),
             Fault::Pause => self.strike(machines, "paused", |node| {
                 let is_new = !node.is_paused();

@@ -11,20 +11,18 @@ use squall_models::consensus::raft::{self, Role};
 use squall_models::consensus::server::{self, ServerError};
 use squall_models::consensus::service::{Answer, Limits, Operation};
 use squall_models::consensus::truth::Truth;
-use squall_sim::engine::{Emitted, NodeId, Schedule};
+use squall_sim::engine::{Emitted, NodeId};
 use squall_sim::keyed::Key;
 use squall_sim::time::{Duration, Instant};
 
-use crate::generator::{self, Shape};
+use crate::generator::{self, Shape, padded, unpadded};
 use crate::invariants::{Application, ElectionSafety, OneVote, StateMachineSafety};
 use crate::nemesis::{self, Machines};
-use crate::plan::{
-    ClientPlan, DiskPlan, NetworkPlan, PLAN_SCHEMA, Phases, Plan, PlannedOperation, Seed,
-};
+use crate::plan::{ClientPlan, Plan, PlannedOperation, Seed};
 use crate::scenario::{Scenario, linearizable};
+use crate::scenarios::draft::{self, MS};
 use crate::system::{Completion, Connection, Heard, LocalFuture, System};
 
-const MS: u64 = 1_000_000;
 const PORT: u16 = 7000;
 
 /// Reads and writes of unique values.
@@ -33,6 +31,7 @@ pub const REGISTER: Scenario = Scenario {
     about: "Raft: reads and writes of a few registers are linearizable",
     plan: |scenario, seed, mutant| plan(scenario, seed, mutant, generator::registers),
     system,
+    initially: |_| Vec::new(),
     finally: generator::final_reads,
     check: |_, _, history| linearizable(history, Model::Register),
 };
@@ -43,6 +42,7 @@ pub const CAS: Scenario = Scenario {
     about: "Raft: reads, writes and compare-and-swaps of a few registers are linearizable",
     plan: |scenario, seed, mutant| plan(scenario, seed, mutant, generator::cas_registers),
     system,
+    initially: |_| Vec::new(),
     finally: generator::final_reads,
     check: |_, _, history| linearizable(history, Model::CasRegister),
 };
@@ -53,48 +53,19 @@ fn plan(
     mutant: Option<String>,
     generate: fn(Key, &Shape) -> Vec<ClientPlan>,
 ) -> Plan {
-    let key = Key::root(seed.0).label("plan");
-    let storm_ns = *key
-        .label("storm")
-        .pick(&[3_000 * MS, 6_000 * MS, 9_000 * MS]);
-    let warm_up_end_ns = 1_000 * MS;
-    let storm_end_ns = warm_up_end_ns + storm_ns;
-    let phases = Phases {
-        warm_up_end_ns,
-        storm_end_ns,
-        settle_end_ns: storm_end_ns + 3_000 * MS,
-        end_ns: storm_end_ns + 11_000 * MS,
-    };
+    let key = draft::key(seed);
     let nodes = *key.label("nodes").pick(&[3, 3, 5]);
-    let shape = shape(key.label("shape"), storm_ns);
+    let draft = draft::plan(scenario, seed, mutant, nodes);
+    let shape = shape(key.label("shape"), draft::storm_ns(&draft));
     let machines = Machines {
         servers: nodes,
         clients: shape.clients as u32,
     };
-    let latency_ns_max = *key.label("latency").pick(&[MS, 2 * MS, 10 * MS, 40 * MS]);
     Plan {
-        schema: PLAN_SCHEMA,
-        scenario: scenario.id.to_owned(),
-        seed,
-        mutant,
-        nodes,
-        schedule: *key.label("schedule").pick(&[
-            Schedule::Fifo,
-            Schedule::Random,
-            Schedule::Random,
-        ]),
-        network: NetworkPlan {
-            latency_ns_min: MS / 5,
-            latency_ns_max,
-        },
-        disk: DiskPlan {
-            sync_ns_min: MS / 5,
-            sync_ns_max: *key.label("sync").pick(&[2 * MS, 2 * MS, 10 * MS, 30 * MS]),
-        },
         knobs: knobs(key.label("knobs")),
         clients: generate(key.label("workload"), &shape),
-        faults: nemesis::plan(key.label("faults"), machines, &phases),
-        phases,
+        faults: nemesis::plan(key.label("faults"), machines, &draft.phases),
+        ..draft
     }
 }
 
@@ -114,13 +85,15 @@ fn shape(key: Key, storm_ns: u64) -> Shape {
 /// Small numbers, so that a short run makes snapshots, sends them, and writes records that span
 /// sectors.
 fn knobs(key: Key) -> BTreeMap<String, u64> {
-    let knob = |name: &str, values: &[u64]| (name.to_owned(), *key.label(name).pick(values));
-    BTreeMap::from([
-        knob("snapshot-every", &[3, 20, 100]),
-        knob("trailing-entries", &[0, 5, 50]),
-        knob("padding-bytes", &[0, 300, 1200]),
-        knob("attempt-timeout-ms", &[200, 500, 900]),
-    ])
+    draft::knobs(
+        key,
+        &[
+            ("snapshot-every", &[3, 20, 100]),
+            ("trailing-entries", &[0, 5, 50]),
+            ("padding-bytes", &[0, 300, 1200]),
+            ("attempt-timeout-ms", &[200, 500, 900]),
+        ],
+    )
 }
 
 fn system(plan: &Plan) -> Rc<RefCell<dyn System>> {
@@ -293,27 +266,25 @@ impl RegisterClient {
         };
         if operation.f == "read" {
             return match self.client.read(&key, deadline).await {
-                Ok(value) => Completion::Ok(value_of(value)),
+                Ok(value) => Completion::Ok(unpadded(value.as_deref())),
                 Err(error) => Completion::Fail(error.to_string()),
             };
         }
         let service_operation = match (operation.f.as_str(), &operation.value) {
             ("write", value) => Operation::Put {
                 key,
-                value: self.text_of(value),
+                value: padded(value, self.padding_bytes),
             },
             ("cas", Value::List(values)) if values.len() == 2 => Operation::CompareAndSwap {
                 key,
-                expected: Some(self.text_of(&values[0])),
-                new: Some(self.text_of(&values[1])),
+                expected: Some(padded(&values[0], self.padding_bytes)),
+                new: Some(padded(&values[1], self.padding_bytes)),
             },
-            (f, value) => {
-                return Completion::Fail(format!("the plan has no such operation: {f} {value}"));
-            }
+            _ => return operation.unknown(),
         };
         match self.client.execute(service_operation, deadline).await {
             Ok(Answer::NotSwapped { found }) => {
-                Completion::Fail(format!("found {}", value_of(found)))
+                Completion::Fail(format!("found {}", unpadded(found.as_deref())))
             }
             Ok(_) => Completion::Ok(operation.value.clone()),
             // A failed compare-and-swap says that the values differed; one that was not done does not.
@@ -324,18 +295,4 @@ impl RegisterClient {
             Err(ClientError::Indeterminate(why)) => Completion::Info(why.to_owned()),
         }
     }
-
-    /// A value as the service stores it: text, padded.
-    fn text_of(&self, value: &Value) -> String {
-        format!("{value}{}", ".".repeat(self.padding_bytes))
-    }
-}
-
-/// A value as registers hold it: a number.
-fn value_of(text: Option<String>) -> Value {
-    let Some(text) = text else { return Value::Nil };
-    let unpadded = text.trim_end_matches('.');
-    unpadded
-        .parse()
-        .map_or_else(|_| Value::Text(unpadded.to_owned()), Value::Int)
 }

@@ -1,3 +1,5 @@
 //! The scenarios that come with Squall, a file a system.
 
 pub mod consensus;
+mod draft;
+pub mod kv;

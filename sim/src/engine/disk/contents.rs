@@ -32,6 +32,8 @@ pub(super) struct Contents {
     /// unless they are written again and synced.
     unwritten: BTreeMap<u64, DirtySector>,
     durable_size: u64,
+    /// What lies below was made durable by a sync before the last one that had something to write.
+    settled_bytes: u64,
     /// Since the last sync, oldest first; growth upon growth is one change.
     resizes: Vec<Resize>,
 }
@@ -92,6 +94,11 @@ impl Contents {
     /// Whether a power loss might leave something else than programs see.
     pub(super) fn is_dirty(&self) -> bool {
         !self.dirty.is_empty() || !self.unwritten.is_empty() || !self.resizes.is_empty()
+    }
+
+    /// Bytes at the file's beginning that were durable before others behind them were.
+    pub(super) fn settled_bytes(&self) -> u64 {
+        self.settled_bytes.min(self.durable_size).min(self.size)
     }
 
     /// Whether a sync would change the size that a power loss leaves.
@@ -162,6 +169,9 @@ impl Contents {
 
     /// Makes all that programs see durable.
     pub(super) fn sync(&mut self) {
+        if let Some((&first, _)) = self.dirty.first_key_value() {
+            self.settled_bytes = first * SECTOR_BYTES;
+        }
         self.dirty.clear();
         self.resizes.clear();
         self.durable_size = self.size;

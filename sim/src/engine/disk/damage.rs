@@ -1,11 +1,8 @@
 //! What a disk does wrong while the power is on.
 
-use super::contents::{Contents, SECTOR_BYTES};
+use super::contents::Contents;
 use super::{Disk, Errno, FileHandle};
 use crate::keyed::Key;
-
-/// Shorter files are left alone by [`Disk::corrupt`].
-const CORRUPTED_BYTES_MIN: u64 = 4 * SECTOR_BYTES;
 
 impl Disk {
     /// fsync(2) that fails: what it should have made durable of a file is in the page cache alone, and
@@ -23,20 +20,23 @@ impl Disk {
         Err(Errno::Io)
     }
 
-    /// Flips up to this many bits of what is stored, each in the first half of a file that is not
-    /// tiny; answers how many. What has rotted there a careful reader can tell from a write that
-    /// never ended, since good data follows it.
+    /// Flips so many bits of what is stored; answers how many: none if no file is eligible.
+    ///
+    /// Each lies before something in its file that a later fsync made durable. So a reader without a
+    /// second copy can tell it from a write that never ended, which rot of the very last write it
+    /// cannot.
     pub fn corrupt(&mut self, key: Key, bits: u32) -> u64 {
-        let lengths: Vec<u64> = self.tree.files().map(Contents::size).collect();
-        let is_eligible = |index: &usize| lengths[*index] >= CORRUPTED_BYTES_MIN;
-        let eligible: Vec<usize> = (0..lengths.len()).filter(is_eligible).collect();
+        let settled: Vec<u64> = self.tree.files().map(Contents::settled_bytes).collect();
+        let eligible: Vec<usize> = (0..settled.len())
+            .filter(|file| settled[*file] > 0)
+            .collect();
         if eligible.is_empty() {
             return 0;
         }
         for bit in 0..bits {
             let key = key.with(u64::from(bit));
             let file = *key.label("file").pick(&eligible);
-            let offset = key.label("offset").below(lengths[file] / 2);
+            let offset = key.label("offset").below(settled[file]);
             let mask = 1 << key.label("bit").below(8);
             if let Some(contents) = self.tree.files_mut().nth(file) {
                 contents.flip(offset, mask);
