@@ -30,8 +30,6 @@ pub const MUTANTS: &[Mutant] = &[
             "pause",
             "slow-links",
             "lossy-links",
-            "kill",
-            "power-loss",
             "overload",
         ],
     },
