@@ -31,8 +31,8 @@ pub enum Fault {
     /// Clients give an operation up with a probability of `per_mille` in a thousand, at a keyed moment
     /// within this time after they began it.
     Cancel { per_mille: u32, after_ns_max: u64 },
-    /// Clients do not wait between operations.
-    Overload,
+    /// Clients wait only one `factor`th of the time between operations.
+    Overload { factor: u32 },
 }
 
 /// Which packets a partition stops, seen from its targets.
@@ -60,7 +60,7 @@ impl Fault {
             Self::SyncError { .. } => "sync-error",
             Self::Corrupt { .. } => "corrupt",
             Self::Cancel { .. } => "cancel",
-            Self::Overload => "overload",
+            Self::Overload { .. } => "overload",
         }
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use squall_checkers::history::Event;
 use squall_sim::engine::{self, FaultTag};
 use squall_sim::keyed::Key;
-use squall_sim::time::{Duration, Instant, sleep_until, timeout};
+use squall_sim::time::{Duration, Instant, sleep, sleep_until, timeout};
 use tokio::sync::Barrier;
 
 use crate::cluster::Cluster;
@@ -17,6 +17,8 @@ use crate::system::{Completion, Connection, System};
 /// How long a client waits for an operation before it calls it in doubt, unless the plan's knob
 /// `patience-ms` says otherwise.
 const PATIENCE_MS: u64 = 1500;
+/// How long a client waits before it asks again for what must be answered.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// An operation that a client does at the end, when all is quiet.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,8 +57,14 @@ struct Mood {
 /// What a fault does to a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClientEffect {
-    Cancel { per_mille: u32, after_ns_max: u64 },
-    Hurry,
+    Cancel {
+        per_mille: u32,
+        after_ns_max: u64,
+    },
+    /// It waits one `factor`th of the time between operations.
+    Hurry {
+        factor: u32,
+    },
 }
 
 impl Moods {
@@ -92,11 +100,14 @@ impl Moods {
             })
     }
 
-    fn hurry(&self, client: u32) -> Option<FaultTag> {
+    /// By what a client is to divide its waits, and whose doing that is.
+    fn hurry(&self, client: u32) -> Option<(FaultTag, u64)> {
         let moods = self.0.borrow();
         let mut moods = moods.iter().filter(|mood| mood.client == client);
-        let mood = moods.find(|mood| mood.effect == ClientEffect::Hurry)?;
-        Some(mood.tag)
+        moods.find_map(|mood| match mood.effect {
+            ClientEffect::Hurry { factor } => Some((mood.tag, u64::from(factor.max(1)))),
+            ClientEffect::Cancel { .. } => None,
+        })
     }
 }
 
@@ -182,13 +193,7 @@ impl Client {
         sleep_until(Instant::from_nanos(plan.phases.settle_end_ns)).await;
         let deadline = Instant::from_nanos(plan.phases.end_ns);
         for operation in finally.iter() {
-            self.shared
-                .recorder
-                .borrow_mut()
-                .invoke(self.number, operation);
-            let completion = self.connection.perform(operation, deadline).await;
-            self.complete(operation, &completion);
-            self.expect_answer(operation, &completion);
+            self.perform_finally(operation, deadline).await;
         }
         self.shared.living.wait().await;
     }
@@ -198,6 +203,22 @@ impl Client {
         if !matches!(completion, Completion::Ok(_)) {
             let mut unanswered = self.shared.unanswered.borrow_mut();
             unanswered.push(operation.clone());
+        }
+    }
+
+    /// Asks until there is an answer, or the time is over.
+    async fn perform_finally(&mut self, operation: &PlannedOperation, deadline: Instant) {
+        loop {
+            self.shared
+                .recorder
+                .borrow_mut()
+                .invoke(self.number, operation);
+            let completion = self.connection.perform(operation, deadline).await;
+            self.complete(operation, &completion);
+            if matches!(completion, Completion::Ok(_)) || Instant::now() >= deadline {
+                return self.expect_answer(operation, &completion);
+            }
+            sleep(PAUSE).await;
         }
     }
 
@@ -211,6 +232,9 @@ impl Client {
                 break;
             }
             sleep_until(Instant::from_nanos(next_ns)).await;
+            let Some(operation) = &self.connection.prepare(operation) else {
+                continue;
+            };
             self.perform(operation, ordinal as u64, Instant::now() + patience)
                 .await;
         }
@@ -218,11 +242,11 @@ impl Client {
 
     fn wait_ns(&self, operation: &PlannedOperation) -> u64 {
         match self.shared.moods.hurry(self.number as u32) {
-            Some(tag) if operation.wait_ns > 0 => {
+            Some((tag, factor)) => {
                 engine::count_fault(tag);
-                0
+                operation.wait_ns / factor
             }
-            _ => operation.wait_ns,
+            None => operation.wait_ns,
         }
     }
 

@@ -65,6 +65,11 @@ pub fn set(key: Key, shape: &Shape) -> Vec<ClientPlan> {
     })
 }
 
+/// One kind of operation, each with a value of its own; without keys.
+pub fn unique(key: Key, shape: &Shape, f: &'static str) -> Vec<ClientPlan> {
+    unkeyed(key, shape, |_, number| (f, Value::Int(number)))
+}
+
 /// An operation without a key, done at once.
 pub fn operation(f: &str, value: Value) -> PlannedOperation {
     PlannedOperation {
@@ -141,7 +146,7 @@ fn clients(
 }
 
 /// The same without keys.
-fn unkeyed(
+pub fn unkeyed(
     key: Key,
     shape: &Shape,
     draw: impl Fn(Key, i64) -> (&'static str, Value),

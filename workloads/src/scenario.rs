@@ -58,12 +58,17 @@ pub(crate) fn misfit(error: &DecodeError) -> Verdict {
 }
 
 /// All scenarios, in the order of tables.
-pub static SCENARIOS: [Scenario; 5] = [
+pub static SCENARIOS: [Scenario; 10] = [
     crate::scenarios::consensus::REGISTER,
     crate::scenarios::consensus::CAS,
     crate::scenarios::kv::REGISTER,
     crate::scenarios::kv::BANK,
     crate::scenarios::kv::SET,
+    crate::scenarios::broker::FANOUT,
+    crate::scenarios::broker::QUEUE,
+    crate::scenarios::proxy::ECHO,
+    crate::scenarios::proxy::ONCE,
+    crate::scenarios::proxy::RECOVER,
 ];
 
 /// The scenario of an id.

@@ -37,6 +37,12 @@ pub trait System {
 
 /// A client's side of a system.
 pub trait Connection {
+    /// The operation as it will be done: a plan cannot know what a client has come to hold. `None`
+    /// where there is nothing to do.
+    fn prepare(&mut self, operation: &PlannedOperation) -> Option<PlannedOperation> {
+        Some(operation.clone())
+    }
+
     /// Does one operation; an answer comes by the deadline, or soon after it.
     fn perform<'a>(
         &'a mut self,

@@ -173,7 +173,9 @@ impl Act {
                     },
                 )
             }
-            Fault::Overload => self.apply_to_clients(machines, ClientEffect::Hurry),
+            Fault::Overload { factor } => {
+                self.apply_to_clients(machines, ClientEffect::Hurry { factor: *factor })
+            }
         }
     }
 

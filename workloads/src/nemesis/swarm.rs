@@ -117,7 +117,9 @@ fn fault(key: Key, kind: &str) -> Fault {
             per_mille: *key.label("probability").pick(&[200, 500, 900]),
             after_ns_max: *key.label("after").pick(&[5 * MS, 30 * MS, 200 * MS]),
         },
-        "overload" => Fault::Overload,
+        "overload" => Fault::Overload {
+            factor: *key.pick(&[3, 10, 100]),
+        },
         other => unreachable!("{other} is not among Fault::KINDS"),
     }
 }
