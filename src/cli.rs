@@ -163,9 +163,32 @@ pub struct MutantsArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    subcommand_value_name = "SYSTEM",
+    subcommand_help_heading = "Systems",
+    disable_help_subcommand = true
+)]
 pub struct ServeArgs {
-    /// The system: consensus
-    pub system: String,
+    #[command(subcommand)]
+    pub system: ServedSystem,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ServedSystem {
+    /// Raft, and a replicated key-value service on it: one server of the cluster
+    Consensus(ServeConsensusArgs),
+    /// A key-value store on one disk, for Redis clients
+    Kv(ServeKvArgs),
+    /// A message broker with durable streams, for NATS clients
+    Broker(ServeBrokerArgs),
+    /// A reverse proxy for HTTP/1.1
+    Proxy(ServeProxyArgs),
+    /// An HTTP server to stand behind the proxy: GET /echo/WORD, POST /once/ID, GET /counts
+    Backend(ServeBackendArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ServeConsensusArgs {
     /// Where it keeps its data
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
@@ -175,6 +198,51 @@ pub struct ServeArgs {
     /// All servers of the cluster, this one among them: 0=127.0.0.1:7000,1=127.0.0.1:7001,…
     #[arg(long, value_name = "ID=ADDR,…", value_delimiter = ',', required = true)]
     pub peers: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeKvArgs {
+    /// Where it keeps its data
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where it listens
+    #[arg(long, value_name = "ADDR")]
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeBrokerArgs {
+    /// Where it keeps its data
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where it listens
+    #[arg(long, value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// A stream that is there from the start, each given by an option of its own: JOBS=jobs.*,tasks.>
+    ///
+    /// Clients may make others by JetStream's API. The data directory remembers all of them.
+    #[arg(long = "stream", value_name = "NAME=SUBJECT,…")]
+    pub streams: Vec<String>,
+    /// A pull consumer of such a stream: JOBS=workers
+    #[arg(long = "consumer", value_name = "STREAM=NAME")]
+    pub consumers: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeProxyArgs {
+    /// Where it listens
+    #[arg(long, value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Where a backend listens, each given by an option of its own
+    #[arg(long = "backend", value_name = "ADDR", required = true)]
+    pub backends: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeBackendArgs {
+    /// Where it listens
+    #[arg(long, value_name = "ADDR")]
+    pub listen: SocketAddr,
 }
 
 fn parse_seed(text: &str) -> Result<Seed, String> {

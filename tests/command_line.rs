@@ -252,8 +252,19 @@ fn a_wrong_call_is_named() {
             &["`soon` is not a duration"],
         ),
         (
-            "serve queue --data new --listen 127.0.0.1:7000 --peers 0=127.0.0.1:7000",
-            &["there is no system `queue`", "expected consensus"],
+            "serve queue --data new --listen 127.0.0.1:7000",
+            &["'queue'"],
+        ),
+        ("serve", &["consensus", "kv", "broker", "proxy", "backend"]),
+        ("serve kv --listen 127.0.0.1:7000", &["--data"]),
+        ("serve proxy --listen 127.0.0.1:7000", &["--backend"]),
+        (
+            "serve broker --data new --listen 127.0.0.1:7000 --stream JOBS",
+            &["--stream JOBS", "NAME=SUBJECT"],
+        ),
+        (
+            "serve broker --data new --listen 127.0.0.1:7000 --consumer JOBS=workers",
+            &["--consumer JOBS=workers", "--stream"],
         ),
         (
             "serve consensus --data new --listen 127.0.0.1:7000 --peers 0=127.0.0.1:7001,1=127.0.0.1:7002",

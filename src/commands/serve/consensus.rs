@@ -1,4 +1,4 @@
-//! `squall serve`: a server of a system in the tokio world.
+//! `squall serve consensus`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,36 +7,22 @@ use squall_models::consensus::raft::{self, NodeId};
 use squall_models::consensus::server::{self, Config};
 use squall_models::consensus::service::Limits;
 
-use super::{Failure, Outcome};
-use crate::cli::ServeArgs;
-use crate::exit::Exit;
+use super::{data, until_told_to_stop};
+use crate::cli::ServeConsensusArgs;
+use crate::commands::{Failure, Outcome};
 
-/// Serves until the process is ended.
-///
-/// # Errors
-/// If the call makes no sense, or the server cannot go on.
-pub fn run(args: &ServeArgs) -> Outcome {
-    if args.system != "consensus" {
-        let problem = anyhow::anyhow!(
-            "there is no system `{}` to serve: expected consensus",
-            args.system
-        );
-        return Err(Failure::usage(problem));
-    }
+pub(super) fn run(args: &ServeConsensusArgs) -> Outcome {
     let config = config(args)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let _claim = data::claim(&args.data)?;
     eprintln!(
         "serving consensus on {}, data in {}",
         args.listen,
         args.data.display()
     );
-    runtime.block_on(server::serve(config))?;
-    Ok(Exit::Success)
+    until_told_to_stop(server::serve(config))
 }
 
-fn config(args: &ServeArgs) -> Result<Config, Failure> {
+fn config(args: &ServeConsensusArgs) -> Result<Config, Failure> {
     let peers = args
         .peers
         .iter()
