@@ -396,7 +396,8 @@ impl Client {
         }
     }
 
-    fn is_connected(&self) -> bool {
+    /// Whether there is a connection on which all subscriptions are in place, as far as is known here.
+    pub fn is_connected(&self) -> bool {
         self.connection.as_ref().is_some_and(|it| it.is_ready)
     }
 
