@@ -208,7 +208,11 @@ impl Client {
 
     /// Asks until there is an answer, or the time is over.
     async fn perform_finally(&mut self, operation: &PlannedOperation, deadline: Instant) {
+        sleep(Duration::from_nanos(operation.wait_ns)).await;
         loop {
+            let Some(operation) = &self.connection.prepare(operation) else {
+                return;
+            };
             self.shared
                 .recorder
                 .borrow_mut()

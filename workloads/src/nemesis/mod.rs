@@ -9,7 +9,7 @@ pub mod swarm;
 use squall_sim::fault::Fault;
 use squall_sim::keyed::Key;
 
-use crate::plan::{Episode, Phases, Start};
+use crate::plan::{Episode, Phases, Start, Targets};
 
 /// A kind of fault that a nemesis may bring about, and upon whom.
 #[derive(Clone, Copy, Debug)]
@@ -104,10 +104,12 @@ pub fn plan(key: Key, machines: Machines, phases: &Phases) -> Vec<Episode> {
     })
 }
 
-/// Whether the system is sure to feel an episode.
+/// Whether the system is sure to feel an episode. Of servers, that is: a client may be idle.
 fn is_certain(episode: &Episode) -> bool {
     let is_due = matches!(episode.start, Start::At { .. });
+    let strikes_servers = !matches!(episode.targets, Targets::Clients(_));
     is_due
+        && strikes_servers
         && matches!(
             episode.fault,
             Fault::Kill | Fault::PowerLoss | Fault::SlowLinks { .. }

@@ -13,13 +13,20 @@ use crate::nemesis::{self, Machines};
 use crate::plan::{ClientPlan, Plan, PlannedOperation, Seed};
 use crate::record::Record;
 use crate::scenario::{Scenario, misfit};
-use crate::scenarios::draft;
+use crate::scenarios::draft::{self, MS};
 use crate::system::{Completion, Connection, LocalFuture};
 
 /// How long a subscriber waits for the next message before it goes on to other things.
 const LULL: Duration = Duration::from_millis(60);
-/// The same at the end, when whatever is still on its way must have come.
-const FINAL_LULL: Duration = Duration::from_millis(500);
+/// The same at the end: so long that the client asks whether the broker still knows it, which one that
+/// was cut off in silence would not otherwise learn.
+const FINAL_LULL: Duration = Duration::from_secs(3);
+/// When publishers publish once more, after all is quiet: by then every subscriber is back.
+const LAST_NS: u64 = 2_000 * MS;
+/// The number of what publishers publish when all is quiet.
+const LAST_NUMBER: i64 = 1_000_000;
+/// Added to a publisher's id each time that it begins anew.
+const REBIRTH: i64 = 1_000;
 /// Messages that one poll takes, at most; the last poll takes all.
 const POLL_MAX: usize = 64;
 
@@ -31,12 +38,17 @@ pub const FANOUT: Scenario = Scenario {
     system: |plan| system(plan, connect),
     initially: |_| Vec::new(),
     finally: |plan| {
-        let subscribers = (0..plan.clients.len() as u32).filter(|client| subscribes(*client));
-        let poll = |client| FinalOperation {
+        let last = |client| FinalOperation {
             client,
-            operation: poll(client, Value::Text("final".to_owned())),
+            operation: match subscribes(client) {
+                true => poll(client, Value::Text("final".to_owned())),
+                false => PlannedOperation {
+                    wait_ns: LAST_NS,
+                    ..publish(client, LAST_NUMBER)
+                },
+            },
         };
-        subscribers.map(poll).collect()
+        (0..plan.clients.len() as u32).map(last).collect()
     },
     check,
 };
@@ -44,6 +56,11 @@ pub const FANOUT: Scenario = Scenario {
 /// Every other client subscribes; the others publish.
 fn subscribes(client: u32) -> bool {
     client % 2 == 1
+}
+
+fn publish(client: u32, number: i64) -> PlannedOperation {
+    let message = vec![Value::Int(i64::from(client)), Value::Int(number)];
+    generator::operation("publish", Value::List(message))
 }
 
 fn poll(client: u32, value: Value) -> PlannedOperation {
@@ -79,13 +96,12 @@ fn plan(scenario: &Scenario, seed: Seed, mutant: Option<String>) -> Plan {
 fn generate(key: squall_sim::keyed::Key, shape: &Shape) -> Vec<ClientPlan> {
     let mut clients = generator::unique(key, shape, "publish");
     for (client, plan) in clients.iter_mut().enumerate() {
-        for (sequence, operation) in plan.operations.iter_mut().enumerate() {
+        for (number, operation) in plan.operations.iter_mut().enumerate() {
             let wait_ns = operation.wait_ns;
             *operation = if subscribes(client as u32) {
                 poll(client as u32, Value::Nil)
             } else {
-                let message = [client, sequence].map(|number| Value::Int(number as i64));
-                generator::operation("publish", Value::List(message.into()))
+                publish(client as u32, number as i64)
             };
             operation.wait_ns = wait_ns;
         }
@@ -102,6 +118,8 @@ fn connect(client: Client, _: u32, plan: &Plan) -> Box<dyn Connection> {
     Box::new(Participant {
         client,
         is_subscribed: false,
+        births: 0,
+        is_in_doubt: false,
         padding_bytes: plan.knob("padding-bytes", 0) as usize,
     })
 }
@@ -109,11 +127,30 @@ fn connect(client: Client, _: u32, plan: &Plan) -> Box<dyn Connection> {
 struct Participant {
     client: Client,
     is_subscribed: bool,
+    births: i64,
+    /// What became of the last message is not known: it may yet arrive, behind later ones.
+    is_in_doubt: bool,
     /// What is put behind each message, so that the buffers of slow subscribers fill up.
     padding_bytes: usize,
 }
 
 impl Connection for Participant {
+    /// A publisher is a connection: messages in doubt may come after those of the next one.
+    fn prepare(&mut self, operation: &PlannedOperation) -> Option<PlannedOperation> {
+        let Value::List(message) = &operation.value else {
+            return Some(operation.clone());
+        };
+        self.births += i64::from(std::mem::take(&mut self.is_in_doubt));
+        let [Value::Int(publisher), number] = &message[..] else {
+            return Some(operation.clone());
+        };
+        let publisher = Value::Int(publisher + self.births * REBIRTH);
+        Some(PlannedOperation {
+            value: Value::List(vec![publisher, number.clone()]),
+            ..operation.clone()
+        })
+    }
+
     fn perform<'a>(
         &'a mut self,
         operation: &'a PlannedOperation,
@@ -143,8 +180,12 @@ impl Participant {
         let published = self
             .client
             .publish_core(&subject, payload.as_bytes(), deadline);
+        self.is_in_doubt = true;
         match published.await {
-            Ok(()) => Completion::Ok(operation.value.clone()),
+            Ok(()) => {
+                self.is_in_doubt = false;
+                Completion::Ok(operation.value.clone())
+            }
             Err(error) => in_vain(error),
         }
     }
@@ -152,10 +193,11 @@ impl Participant {
     /// What has come since the last time: the first poll subscribes.
     async fn poll(&mut self, lull: Duration, max: usize, deadline: Instant) -> Completion {
         if !self.is_subscribed {
+            // From here on the client subscribes again and again by itself, whatever comes of this.
+            self.is_subscribed = true;
             if let Err(error) = self.client.subscribe("news.*", None, deadline).await {
                 return Completion::Fail(error.to_string());
             }
-            self.is_subscribed = true;
         }
         let mut received = Vec::new();
         while received.len() < max {
@@ -166,7 +208,11 @@ impl Participant {
                 None => break,
             }
         }
-        Completion::Ok(Value::List(received))
+        // Whoever is not connected has taken nothing, and is not subscribed as yet.
+        match received.is_empty() && !self.client.is_connected() {
+            true => Completion::Fail("no connection".to_owned()),
+            false => Completion::Ok(Value::List(received)),
+        }
     }
 }
 

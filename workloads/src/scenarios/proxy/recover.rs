@@ -78,7 +78,10 @@ fn faults(key: Key, machines: Machines, phases: &Phases) -> Vec<Episode> {
         let strikes = strikes(machines.servers - 1);
         return nemesis::random(key.label("random"), &strikes, machines, phases);
     }
-    outage(key.label("outage"), machines, phases)
+    let episodes = outage(key.label("outage"), machines, phases);
+    nemesis::with_certainty(episodes, || {
+        nemesis::swarm::certain_delay(key.label("certain"), machines.clients, phases)
+    })
 }
 
 /// All backends are gone at once, and all clients are in a hurry: what makes failures metastable.
