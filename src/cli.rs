@@ -154,6 +154,9 @@ pub struct MutantsArgs {
     /// Give up on a base seed after so many seeds
     #[arg(long, default_value_t = 5000, value_name = "N")]
     pub seeds: u64,
+    /// Run so many seeds without the faults that a planted bug needs: none may fail
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub controls: u64,
     /// From how many base seeds the median and the worst are taken
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub bases: u64,

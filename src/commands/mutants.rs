@@ -1,4 +1,4 @@
-//! `squall mutants`: how soon is each planted bug found, and by what?
+//! `squall mutants`: how soon is each planted bug found, by what, and only by the faults that it needs?
 
 use std::collections::BTreeMap;
 
@@ -34,29 +34,36 @@ pub fn run(args: &MutantsArgs) -> Outcome {
     let mut pool = Pool::start(super::jobs_or_cores(args.jobs))?;
     let mut progress = Progress::new(Some(mutants.len() as u64 * args.bases));
     let mut rows = vec![
-        ["mutant", "median", "worst", "found by"]
+        ["mutant", "median", "worst", "found by", "without", "found"]
             .map(str::to_owned)
             .to_vec(),
     ];
-    let mut is_missed = false;
+    let mut is_amiss = false;
     for mutant in mutants {
         let hunts = (1..=args.bases)
             .map(|base| {
-                let hunt = hunt(&mut pool, mutant, Seed(base), args.seeds);
+                let hunt = hunt(&mut pool, mutant, Seed(base), &[], args.seeds);
                 progress.step(|| mutant.id.to_owned());
                 hunt
             })
             .collect::<Result<Vec<_>, Failure>>()?;
-        is_missed |= hunts.iter().any(Option::is_none);
-        rows.push(row(mutant, &hunts, args.seeds));
+        // Without the faults that the catalogue says it needs, a bug must stay hidden: else the catalogue
+        // is wrong, or something else is found in its stead.
+        let control = match mutant.faults {
+            [] => None,
+            faults => hunt(&mut pool, mutant, Seed(1), faults, args.controls)?,
+        };
+        is_amiss |= hunts.iter().any(Option::is_none) || control.is_some();
+        rows.push(row(mutant, &hunts, control.as_ref(), args));
     }
     progress.finish();
     print::out(&print::table(&rows));
     print::out(&format!(
-        "\nseeds until found, over {} base seeds, scenarios in turn\n",
-        args.bases
+        "\nseeds until found, over {} base seeds, scenarios in turn; then {} seeds without the faults that \
+         it needs\n",
+        args.bases, args.controls
     ));
-    Ok(if is_missed {
+    Ok(if is_amiss {
         Exit::Violation
     } else {
         Exit::Success
@@ -72,7 +79,13 @@ struct Found {
 
 /// Runs a base seed's seeds in turn, through the bug's scenarios, until one fails by a checker that
 /// may find the bug. The answer is the first such seed, however many workers look for it.
-fn hunt(pool: &mut Pool, mutant: &Mutant, base: Seed, most: u64) -> Result<Option<Found>, Failure> {
+fn hunt(
+    pool: &mut Pool,
+    mutant: &Mutant,
+    base: Seed,
+    without: &[&str],
+    most: u64,
+) -> Result<Option<Found>, Failure> {
     let scenarios = mutant.scenarios;
     let jobs = (0..most).map(|number| {
         let scenario = scenarios[number as usize % scenarios.len()];
@@ -80,7 +93,7 @@ fn hunt(pool: &mut Pool, mutant: &Mutant, base: Seed, most: u64) -> Result<Optio
             scenario: scenario.to_owned(),
             seed: scenario::seed_of(base, scenario, number / scenarios.len() as u64),
             mutant: Some(mutant.id.to_owned()),
-            without: Vec::new(),
+            without: without.iter().map(|kind| (*kind).to_owned()).collect(),
         };
         Job {
             what,
@@ -90,7 +103,7 @@ fn hunt(pool: &mut Pool, mutant: &Mutant, base: Seed, most: u64) -> Result<Optio
     let mut found: Option<(usize, String)> = None;
     pool.run(jobs, |number, _, result| {
         if let Verdict::Invalid(anomaly) = result.verdict
-            && mutant.checkers.contains(&anomaly.checker.as_str())
+            && (mutant.checkers.contains(&anomaly.checker.as_str()) || !without.is_empty())
             && found.as_ref().is_none_or(|(first, _)| number < *first)
         {
             found = Some((number, anomaly.checker));
@@ -108,7 +121,12 @@ fn hunt(pool: &mut Pool, mutant: &Mutant, base: Seed, most: u64) -> Result<Optio
     }))
 }
 
-fn row(mutant: &Mutant, hunts: &[Option<Found>], most: u64) -> Vec<String> {
+fn row(
+    mutant: &Mutant,
+    hunts: &[Option<Found>],
+    control: Option<&Found>,
+    args: &MutantsArgs,
+) -> Vec<String> {
     let mut seeds: Vec<u64> = hunts
         .iter()
         .map(|hunt| hunt.as_ref().map_or(u64::MAX, |found| found.seeds))
@@ -116,7 +134,7 @@ fn row(mutant: &Mutant, hunts: &[Option<Found>], most: u64) -> Vec<String> {
     seeds.sort_unstable();
     let text = |seeds: u64| {
         if seeds == u64::MAX {
-            format!("not in {most}")
+            format!("not in {}", args.seeds)
         } else {
             print::count(seeds)
         }
@@ -135,5 +153,11 @@ fn row(mutant: &Mutant, hunts: &[Option<Found>], most: u64) -> Vec<String> {
         text(median),
         text(worst),
         by.join(", "),
+        mutant.faults.join(" "),
+        match (mutant.faults, control) {
+            ([], _) => String::new(),
+            (_, None) => "no".to_owned(),
+            (_, Some(found)) => format!("by {} in {}", found.checker, found.seeds),
+        },
     ]
 }
