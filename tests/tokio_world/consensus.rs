@@ -1,15 +1,10 @@
-//! The consensus system outside of any simulation: three processes on this machine's own clock, loopback
-//! network and disk. Processes are killed as `kill -9` does; what a client was told must stay true.
-//!
-//! Nothing here waits for a fixed time: a client asks until it is answered, and gives up long after
-//! any machine would have answered.
+//! The consensus system as three processes: a majority goes on, and whoever comes back catches up.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::process::Stdio;
 use std::time::Duration;
 
 use squall_models::consensus::client::{Client, ClientError, Config};
@@ -17,23 +12,15 @@ use squall_models::consensus::raft::NodeId;
 use squall_models::consensus::service::{Answer, Operation};
 use squall_sim::time::Instant;
 
-/// How long a client asks before the test has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::program::squall;
+use crate::server::{Process, free_addresses};
+use crate::{PATIENCE, block_on};
 
 /// Servers, each a process. They end with it.
 struct Cluster {
     directory: tempfile::TempDir,
     addresses: Vec<SocketAddr>,
-    servers: Vec<Option<Server>>,
-}
-
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    servers: Vec<Option<Process>>,
 }
 
 impl Cluster {
@@ -55,7 +42,7 @@ impl Cluster {
             .append(true)
             .open(self.log_of(number))
             .expect("a temporary directory can be written to");
-        let child = Command::new(env!("CARGO_BIN_EXE_squall"))
+        let child = squall()
             .args(["serve", "consensus", "--data"])
             .arg(self.directory.path().join(number.to_string()))
             .args(["--listen", &self.addresses[number].to_string()])
@@ -65,7 +52,7 @@ impl Cluster {
             .stderr(log)
             .spawn()
             .expect("the program starts");
-        self.servers[number] = Some(Server(child));
+        self.servers[number] = Some(Process(child));
     }
 
     fn log_of(&self, number: usize) -> PathBuf {
@@ -116,20 +103,6 @@ impl Drop for Cluster {
             eprintln!("{}", self.stories());
         }
     }
-}
-
-/// Addresses on which nobody listens. They lie below the ports that systems give to outgoing connections,
-/// so that while a server is dead nobody takes its port by chance.
-fn free_addresses(count: usize) -> Vec<SocketAddr> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + (std::process::id() % 1_000) as u16 * 10;
-    let port = || 20_000 + (first - 20_000 + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
-    std::iter::repeat_with(port)
-        .take(10_000)
-        .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
-        .filter(|address| TcpListener::bind(address).is_ok())
-        .take(count)
-        .collect()
 }
 
 /// A client of all servers, and what it was told.
@@ -188,14 +161,6 @@ impl Witness {
         }
         assert_eq!(read, self.acknowledged, "{when}");
     }
-}
-
-fn block_on(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime starts")
-        .block_on(test);
 }
 
 /// Kills whoever `choose` chooses, and brings it back; then kills another, so that nothing goes on
@@ -262,23 +227,4 @@ fn one_server_of_three_promises_nothing() {
             .await;
         assert_eq!(alone, Err(ClientError::NotDone("no answer in time")));
     });
-}
-
-#[test]
-fn a_port_that_is_taken_is_an_error_that_names_it() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = listener.local_addr().expect("it is bound").to_string();
-    let directory = tempfile::tempdir().expect("there is a temporary directory");
-    let output = Command::new(env!("CARGO_BIN_EXE_squall"))
-        .args(["serve", "consensus", "--data"])
-        .arg(directory.path())
-        .args(["--listen", &address, "--peers", &format!("0={address}")])
-        .output()
-        .expect("the program starts");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(
-        stderr.contains(&format!("cannot listen on {address}")),
-        "{stderr}"
-    );
 }
