@@ -169,7 +169,8 @@ pub struct MutantsArgs {
 #[command(
     subcommand_value_name = "SYSTEM",
     subcommand_help_heading = "Systems",
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    arg_required_else_help = false
 )]
 pub struct ServeArgs {
     #[command(subcommand)]
