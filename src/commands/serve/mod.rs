@@ -1,6 +1,6 @@
 //! `squall serve`: a server of a system in the tokio world, on this machine's own clock, network and disk.
 //!
-//! A file for each system makes its configuration of what the user has typed. [`until_told_to_stop`] is what
+//! A file for each system makes its configuration of what the user has typed. `until_told_to_stop` is what
 //! they have in common: SIGINT or SIGTERM ends a server as a success, since whatever it has acknowledged
 //! is on the disk already, and there is nothing to be said to anybody. A second one kills.
 
