@@ -84,18 +84,13 @@ pub fn plan(key: Key, machines: Machines, phases: &Phases) -> Vec<Episode> {
     let episodes = match key.label("nemesis").below(20) {
         0..5 => swarm::plan(key.label("swarm"), &CLUSTER, machines, phases),
         5 | 6 => scripts::power_cycles(key.label("power-cycles"), nodes, phases),
-        7..11 => scripts::leader_churn(key.label("leader-churn"), nodes, phases),
-        11 | 12 => scripts::isolated_leaders(key.label("isolated-leaders"), phases),
+        7..9 => scripts::leader_churn(key.label("leader-churn"), nodes, phases),
+        9..12 => scripts::figure_eight(key.label("figure-eight"), nodes, phases),
+        12 => scripts::isolated_leaders(key.label("isolated-leaders"), phases),
         13 => scripts::stalled_leaders(key.label("stalled-leaders"), phases),
-        14..17 => match key.label("voter").below(3) {
-            0 | 1 => scripts::restarts_under_election(
-                key.label("restarts-under-election"),
-                nodes,
-                phases,
-            ),
-            _ => scripts::lagging_voter(key.label("lagging-voter"), nodes, phases),
-        },
-        17 | 18 => scripts::restarted_bridge(key.label("restarted-bridge"), nodes, phases),
+        14 => scripts::restarts_under_election(key.label("restarts"), nodes, phases),
+        15 => scripts::lagging_voter(key.label("lagging-voter"), nodes, phases),
+        16..19 => scripts::restarted_bridge(key.label("restarted-bridge"), nodes, phases),
         _ => scripts::part_kill(key.label("part-kill"), nodes, phases),
     };
     // An event may never come, and a cut between servers that do not speak is no fault.

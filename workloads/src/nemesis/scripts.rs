@@ -52,6 +52,63 @@ pub fn leader_churn(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     [slow, first].into_iter().chain(episodes).collect()
 }
 
+/// Figure 8 of the Raft paper, move by move, again and again. One leader and then another are cut off at
+/// once, so that each alone holds its entries, and die. The first is back sooner, is elected again, and
+/// dies as soon as its old entry may have reached others; then the second comes back, whose entry is of a
+/// later term, and overwrites it.
+pub fn figure_eight(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
+    let extra_ns_max = *key.label("slow").pick(&[2 * MS, 10 * MS, 30 * MS]);
+    let slow = throughout(
+        Fault::SlowLinks { extra_ns_max },
+        (0..nodes).collect(),
+        phases,
+    );
+    let first = Episode {
+        fault: Fault::Kill,
+        start: Start::At {
+            ns: phases.warm_up_end_ns,
+        },
+        duration_ns: 100 * MS,
+        targets: Targets::Leader,
+    };
+    let rounds = (0..6).flat_map(|round| {
+        let key = key.label("round").with(u64::from(round));
+        let nth = 2 + 3 * round;
+        let isolated = |nth, down_ns| {
+            let key = key.label("isolated").with(u64::from(nth));
+            let alone_ns = key.label("alone").between(20 * MS, 200 * MS);
+            [
+                at_leader(
+                    nth,
+                    0,
+                    Fault::Partition {
+                        direction: Direction::Both,
+                    },
+                    alone_ns + 10 * MS,
+                ),
+                at_leader(nth, alone_ns, Fault::Kill, down_ns),
+            ]
+        };
+        let back_ns = key.label("back").between(300 * MS, 900 * MS);
+        let last_ns = key.label("last").between(900 * MS, 1500 * MS);
+        let delay_ns = key.label("delay").below(5 * extra_ns_max);
+        let exposed = at_leader(nth + 2, delay_ns, Fault::Kill, 600 * MS);
+        let isolations = [isolated(nth, back_ns), isolated(nth + 1, last_ns)];
+        isolations.into_iter().flatten().chain([exposed])
+    });
+    [slow, first].into_iter().chain(rounds).collect()
+}
+
+/// Something that happens to whoever becomes leader for the `nth` time in all.
+fn at_leader(nth: u32, delay_ns: u64, fault: Fault, duration_ns: u64) -> Episode {
+    Episode {
+        fault,
+        start: Start::Leader { nth, delay_ns },
+        duration_ns,
+        targets: Targets::Leader,
+    }
+}
+
 /// Leaders that stand still for about as long as it takes to elect another, and then go on with what
 /// their clients have asked them meanwhile.
 pub fn stalled_leaders(key: Key, phases: &Phases) -> Vec<Episode> {
@@ -111,12 +168,13 @@ pub fn lagging_voter(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     episodes.collect()
 }
 
-/// Two sides that only meet in one server. Whenever one side has got its leader elected by that bridge,
-/// the leader is cut off, and the bridge dies and is back within milliseconds: what it promised to the
-/// one side, the other side now asks of it for the same term.
+/// Servers that only meet in as many bridges as make a majority with one of them. Whenever one has been
+/// elected by the bridges, it is cut off, and the bridges die and are back within milliseconds: what they
+/// promised to the one, another now asks of them for the same term.
 pub fn restarted_bridge(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
-    let bridge = key.label("bridge").below(u64::from(nodes)) as u32;
-    let apart = throughout(Fault::Bridge, vec![bridge], phases);
+    let first = key.label("bridge").below(u64::from(nodes)) as u32;
+    let bridges: Vec<u32> = (0..nodes / 2).map(|next| (first + next) % nodes).collect();
+    let apart = throughout(Fault::Bridge, bridges.clone(), phases);
     let first = Episode {
         fault: Fault::Kill,
         start: Start::At {
@@ -127,7 +185,9 @@ pub fn restarted_bridge(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     };
     let elections = (2..14).flat_map(|nth| {
         let key = key.with(u64::from(nth));
-        let delay_ns = key.label("delay").below(10 * MS);
+        // At once most of the time: the bridges must not hear of the leader's first entry.
+        let late_ns = key.label("late").below(10 * MS);
+        let delay_ns = *key.label("delay").pick(&[0, 0, late_ns]);
         let cut = Episode {
             fault: Fault::Partition {
                 direction: Direction::Both,
@@ -143,10 +203,10 @@ pub fn restarted_bridge(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
                 .clone(),
             start: Start::Leader {
                 nth,
-                delay_ns: delay_ns + key.label("later").below(30 * MS),
+                delay_ns: delay_ns + key.label("later").below(10 * MS),
             },
             duration_ns: key.label("down").between(MS, 10 * MS),
-            targets: Targets::Nodes(vec![bridge]),
+            targets: Targets::Nodes(bridges.clone()),
         };
         [cut, restart]
     });
