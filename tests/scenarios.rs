@@ -130,7 +130,7 @@ fn seeds_differ() {
 
 #[track_caller]
 fn check_found_soon(mutant: &str) {
-    let line = format!("mutants --mutant {mutant} --bases 1 --seeds 400");
+    let line = format!("mutants --mutant {mutant} --bases 1 --seeds 400 --controls 20");
     let ended = Place::new().run(&line).expect_code(0);
     assert!(
         ended.after(mutant).iter().any(|row| row.contains("(1)")),
@@ -149,6 +149,20 @@ fn planted_bugs_are_found_soon() {
         "log.acknowledged-before-sync",
         "log.snapshot-not-synced",
         "service.session-forgotten",
+        "kv.sync-retried",
+        "kv.broken-middle-cut-off",
+        "kv.checkpoint-not-synced",
+        "kv.conflict-not-checked",
+        "kv.read-latest-not-snapshot",
+        "broker.redelivered-while-held",
+        "broker.dedup-window-short",
+        "broker.ack-not-persisted",
+        "broker.overflow-silent",
+        "proxy.dirty-connection-reused",
+        "proxy.retried-after-send",
+        "proxy.half-open-unbounded",
+        "proxy.retries-without-budget",
+        "proxy.all-ejected",
     ] {
         check_found_soon(mutant);
     }

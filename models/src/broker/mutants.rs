@@ -4,14 +4,19 @@ use crate::mutants::Mutant;
 
 const QUEUE: &[&str] = &["broker/queue"];
 const FANOUT: &[&str] = &["broker/fanout"];
-const EVERYTHING_THAT_LOSES_AN_ANSWER: &[&str] = &[
+/// All that strikes this system.
+const ANY: &[&str] = &[
     "kill",
     "power-loss",
     "pause",
     "partition",
     "slow-links",
     "lossy-links",
+    "sync-error",
+    "cancel",
 ];
+/// All that starts the broker anew.
+const RESTART: &[&str] = &["kill", "power-loss", "sync-error"];
 
 /// The planted bugs, in the order of tables.
 pub const MUTANTS: &[Mutant] = &[
@@ -21,7 +26,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "what a connection holds is delivered to somebody else as soon as it breaks",
         scenarios: QUEUE,
         checkers: &["exclusive-delivery"],
-        faults: &["pause", "partition", "slow-links", "lossy-links"],
+        faults: ANY,
     },
     Mutant {
         id: "broker.holders-forgotten",
@@ -29,7 +34,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "after a restart, what is held is delivered to somebody else at once",
         scenarios: QUEUE,
         checkers: &["exclusive-delivery"],
-        faults: &["kill", "power-loss"],
+        faults: RESTART,
     },
     Mutant {
         id: "broker.superseded-ack-accepted",
@@ -37,7 +42,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "an acknowledgement counts even if its delivery has been superseded",
         scenarios: QUEUE,
         checkers: &["exclusive-delivery"],
-        faults: EVERYTHING_THAT_LOSES_AN_ANSWER,
+        faults: &[],
     },
     Mutant {
         id: "broker.settled-on-delivery",
@@ -45,7 +50,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a message is done with as soon as it is delivered, whoever dies then",
         scenarios: QUEUE,
         checkers: &["queue", "exclusive-delivery"],
-        faults: EVERYTHING_THAT_LOSES_AN_ANSWER,
+        faults: &[],
     },
     Mutant {
         id: "broker.dedup-window-short",
@@ -53,7 +58,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "message ids are forgotten sooner than publishers give up",
         scenarios: QUEUE,
         checkers: &["queue"],
-        faults: EVERYTHING_THAT_LOSES_AN_ANSWER,
+        faults: ANY,
     },
     Mutant {
         id: "broker.dedup-forgotten",
@@ -61,7 +66,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "message ids are not known any more after a restart",
         scenarios: QUEUE,
         checkers: &["queue"],
-        faults: &["kill", "power-loss"],
+        faults: RESTART,
     },
     Mutant {
         id: "broker.ack-not-persisted",
@@ -69,7 +74,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "an acknowledgement is confirmed before it is written, and forgotten by a restart",
         scenarios: QUEUE,
         checkers: &["queue", "exclusive-delivery"],
-        faults: &["kill", "power-loss"],
+        faults: RESTART,
     },
     Mutant {
         id: "broker.overflow-silent",
@@ -77,7 +82,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a message that does not fit into a subscriber's buffer is dropped and nobody is told",
         scenarios: FANOUT,
         checkers: &["fanout"],
-        faults: &["pause", "slow-links", "lossy-links"],
+        faults: &["pause", "partition", "slow-links", "lossy-links", "cancel"],
     },
     Mutant {
         id: "broker.acknowledged-before-sync",

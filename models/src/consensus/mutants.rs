@@ -3,6 +3,17 @@
 use crate::mutants::Mutant;
 
 const CONSENSUS: &[&str] = &["consensus/register", "consensus/cas"];
+/// All that strikes this system.
+const ANY: &[&str] = &[
+    "partition",
+    "bridge",
+    "kill",
+    "power-loss",
+    "pause",
+    "slow-links",
+    "lossy-links",
+    "sync-error",
+];
 const SAFETY: &[&str] = &[
     "linearizability",
     "election-safety",
@@ -18,14 +29,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "the leader takes an entry for committed once it has stored it itself",
         scenarios: CONSENSUS,
         checkers: SAFETY,
-        faults: &[
-            "partition",
-            "kill",
-            "power-loss",
-            "pause",
-            "slow-links",
-            "lossy-links",
-        ],
+        faults: ANY,
     },
     Mutant {
         id: "raft.vote-not-durable",
@@ -33,7 +37,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a vote is granted before it is durable, and forgotten by a restart",
         scenarios: CONSENSUS,
         checkers: SAFETY,
-        faults: &["kill", "power-loss"],
+        faults: &["kill", "power-loss", "sync-error"],
     },
     Mutant {
         id: "raft.commit-older-term",
@@ -41,7 +45,14 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "an entry of an older term is committed by counting replicas",
         scenarios: CONSENSUS,
         checkers: SAFETY,
-        faults: &["kill", "power-loss", "pause", "partition"],
+        faults: &[
+            "kill",
+            "power-loss",
+            "pause",
+            "partition",
+            "bridge",
+            "sync-error",
+        ],
     },
     Mutant {
         id: "raft.duplicate-votes-counted",
@@ -49,14 +60,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "votes are counted by message, not by voter",
         scenarios: CONSENSUS,
         checkers: SAFETY,
-        faults: &[
-            "kill",
-            "power-loss",
-            "pause",
-            "partition",
-            "slow-links",
-            "lossy-links",
-        ],
+        faults: ANY,
     },
     Mutant {
         id: "raft.stale-leader-read",
@@ -64,7 +68,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a leader answers reads without asking whether it still leads",
         scenarios: CONSENSUS,
         checkers: &["linearizability"],
-        faults: &["pause", "partition", "slow-links", "lossy-links"],
+        faults: ANY,
     },
     Mutant {
         id: "raft.read-before-own-term",
@@ -72,7 +76,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a new leader answers reads before an entry of its own term is committed",
         scenarios: CONSENSUS,
         checkers: &["linearizability"],
-        faults: &["kill", "power-loss", "pause", "partition"],
+        faults: ANY,
     },
     Mutant {
         id: "service.session-forgotten",
@@ -80,14 +84,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "what sessions have been answered is not part of the snapshot",
         scenarios: CONSENSUS,
         checkers: SAFETY,
-        faults: &[
-            "kill",
-            "power-loss",
-            "pause",
-            "partition",
-            "slow-links",
-            "lossy-links",
-        ],
+        faults: ANY,
     },
     Mutant {
         id: "log.directory-not-synced",

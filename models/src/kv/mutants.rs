@@ -47,7 +47,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "recovery believes a torn record",
         scenarios: ALL,
         checkers: LOSS,
-        faults: &["power-loss"],
+        faults: &["power-loss", "corrupt"],
     },
     Mutant {
         id: "kv.broken-middle-cut-off",
@@ -64,7 +64,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "reads see commits whose fsync is under way, and which a crash may take away",
         scenarios: REGISTER,
         checkers: &["linearizability", "durability"],
-        faults: &["power-loss"],
+        faults: &["power-loss", "sync-error"],
     },
     Mutant {
         id: "kv.conflict-not-checked",

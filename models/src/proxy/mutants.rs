@@ -2,6 +2,18 @@
 
 use crate::mutants::Mutant;
 
+/// All that strikes this system.
+const ANY: &[&str] = &[
+    "kill",
+    "power-loss",
+    "pause",
+    "partition",
+    "slow-links",
+    "lossy-links",
+    "cancel",
+    "overload",
+];
+
 /// The planted bugs, in the order of tables.
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -10,14 +22,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a connection goes back to the pool with the answer to a cancelled request unread",
         scenarios: &["proxy/echo"],
         checkers: &["nonce-echo"],
-        faults: &[
-            "cancel",
-            "pause",
-            "partition",
-            "slow-links",
-            "lossy-links",
-            "overload",
-        ],
+        faults: ANY,
     },
     Mutant {
         id: "proxy.retried-after-send",
@@ -26,8 +31,10 @@ pub const MUTANTS: &[Mutant] = &[
         scenarios: &["proxy/once"],
         checkers: &["at-most-once"],
         faults: &[
-            "partition",
+            "kill",
+            "power-loss",
             "pause",
+            "partition",
             "slow-links",
             "lossy-links",
             "overload",
@@ -40,11 +47,12 @@ pub const MUTANTS: &[Mutant] = &[
         scenarios: &["proxy/echo", "proxy/recover"],
         checkers: &["half-open"],
         faults: &[
-            "pause",
             "kill",
             "power-loss",
+            "pause",
             "partition",
             "slow-links",
+            "lossy-links",
             "overload",
         ],
     },
@@ -60,6 +68,7 @@ pub const MUTANTS: &[Mutant] = &[
             "pause",
             "partition",
             "slow-links",
+            "lossy-links",
             "overload",
         ],
     },
@@ -69,7 +78,15 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "backends are not told when nobody waits any more, and work for those who have left",
         scenarios: &["proxy/recover"],
         checkers: &["wasted-work", "recovery"],
-        faults: &["overload"],
+        faults: &[
+            "kill",
+            "power-loss",
+            "pause",
+            "partition",
+            "slow-links",
+            "lossy-links",
+            "overload",
+        ],
     },
     Mutant {
         id: "proxy.all-ejected",
@@ -77,6 +94,14 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "when checks fail everywhere, nobody is asked any more",
         scenarios: &["proxy/echo", "proxy/recover"],
         checkers: &["availability"],
-        faults: &["kill", "power-loss", "pause", "partition", "slow-links"],
+        faults: &[
+            "kill",
+            "power-loss",
+            "pause",
+            "partition",
+            "slow-links",
+            "lossy-links",
+            "overload",
+        ],
     },
 ];
