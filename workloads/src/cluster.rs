@@ -9,7 +9,7 @@ use squall_sim::engine::{self, Emitted, NodeId};
 use tokio::sync::Notify;
 
 use crate::record::NodeReport;
-use crate::system::{Heard, System};
+use crate::system::{Heard, Stopped, System};
 
 /// The machines, shared by the harness, the storm, the clients and the observer.
 #[derive(Clone)]
@@ -87,6 +87,9 @@ impl Cluster {
         let Some(server) = self.servers.iter().position(|node| *node == emitted.node) else {
             return;
         };
+        if let Some(Stopped(why)) = emitted.event.downcast_ref() {
+            return self.hear_stopped(server as u32, why);
+        }
         for heard in system.hear(server as u32, emitted) {
             match heard {
                 Heard::Leads => {
@@ -94,7 +97,6 @@ impl Cluster {
                     self.has_new_leader.notify_waiters();
                 }
                 Heard::Report { kind, what } => self.report(server as u32, kind, &what),
-                Heard::Stopped { why } => self.hear_stopped(server as u32, &why),
                 Heard::Broken(anomaly) => self.heard.borrow_mut().violations.push(anomaly),
             }
         }

@@ -35,6 +35,26 @@ pub trait System {
     }
 }
 
+/// Starts a server that runs until it fails; then whoever listens hears that it has [`Stopped`].
+pub fn start_server<F, E>(node: NodeId, serve: impl Fn() -> F + 'static)
+where
+    F: Future<Output = Result<(), E>> + 'static,
+    E: std::fmt::Display,
+{
+    node.start(move || {
+        let serving = serve();
+        async move {
+            if let Err(error) = serving.await {
+                squall_sim::emit(Stopped(error.to_string()));
+            }
+        }
+    });
+}
+
+/// A server has stopped by itself, and why: it is in the right if its disk has failed it, else this is
+/// a defect.
+pub(crate) struct Stopped(pub(crate) String);
+
 /// A client's side of a system.
 pub trait Connection {
     /// The operation as it will be done: a plan cannot know what a client has come to hold. `None`
@@ -68,8 +88,6 @@ pub enum Heard {
     Leads,
     /// A line for the server's lane in the report.
     Report { kind: &'static str, what: String },
-    /// The server has stopped by itself: right after a fault of its disk, else a defect.
-    Stopped { why: String },
     /// The servers' own words show that a promise is broken.
     Broken(Anomaly),
 }

@@ -8,7 +8,7 @@ use squall_checkers::Model;
 use squall_checkers::history::Value;
 use squall_models::consensus::client::{self, Client, ClientError};
 use squall_models::consensus::raft::{self, Role};
-use squall_models::consensus::server::{self, ServerError};
+use squall_models::consensus::server;
 use squall_models::consensus::service::{Answer, Limits, Operation};
 use squall_models::consensus::truth::Truth;
 use squall_sim::engine::{Emitted, NodeId};
@@ -21,7 +21,7 @@ use crate::nemesis::{self, Machines};
 use crate::plan::{ClientPlan, Plan, PlannedOperation, Seed};
 use crate::scenario::{Scenario, linearizable};
 use crate::scenarios::draft::{self, MS};
-use crate::system::{Completion, Connection, Heard, LocalFuture, System};
+use crate::system::{Completion, Connection, Heard, LocalFuture, System, start_server};
 
 const PORT: u16 = 7000;
 
@@ -124,14 +124,11 @@ struct Consensus {
     machines: StateMachineSafety,
 }
 
-/// A server has stopped by itself.
-struct Stopped(ServerError);
-
 impl System for Consensus {
     fn start(&self, node: NodeId, number: u32) {
         let (id, servers) = (raft::NodeId(number), self.servers.clone());
         let (snapshot_every, trailing_entries) = (self.snapshot_every, self.trailing_entries);
-        node.start(move || {
+        start_server(node, move || {
             // A server that restarts jitters its elections anew.
             let raft = raft::Config::new(
                 id,
@@ -149,11 +146,7 @@ impl System for Consensus {
                 snapshot_every,
                 limits: Limits::default(),
             };
-            async move {
-                if let Err(error) = server::serve(config).await {
-                    squall_sim::emit(Stopped(error));
-                }
-            }
+            server::serve(config)
         });
     }
 
@@ -174,11 +167,6 @@ impl System for Consensus {
     }
 
     fn hear(&mut self, server: u32, emitted: &Emitted<'_>) -> Vec<Heard> {
-        if let Some(Stopped(error)) = emitted.event.downcast_ref() {
-            return vec![Heard::Stopped {
-                why: error.to_string(),
-            }];
-        }
         let Some(truth) = emitted.event.downcast_ref::<Truth>() else {
             return Vec::new();
         };

@@ -10,7 +10,7 @@ pub use fanout::FANOUT;
 pub use queue::QUEUE;
 use squall_checkers::verdict::Anomaly;
 use squall_models::broker::client::{self, Client, ClientError};
-use squall_models::broker::server::{self, Limits, ServerError};
+use squall_models::broker::server::{self, Limits};
 use squall_models::broker::streams::consumer::ConsumerConfig;
 use squall_models::broker::streams::stream::StreamConfig;
 use squall_models::broker::truth::Truth;
@@ -20,7 +20,7 @@ use squall_sim::time::Duration;
 use crate::invariants::{Durability, ExclusiveDelivery};
 use crate::nemesis::{Group, Strike, on};
 use crate::plan::Plan;
-use crate::system::{Completion, Connection, Heard, System};
+use crate::system::{Completion, Connection, Heard, System, start_server};
 
 const PORT: u16 = 4222;
 const STREAM: &str = "JOBS";
@@ -67,9 +67,6 @@ struct Broker {
     deliveries: ExclusiveDelivery,
 }
 
-/// A server has stopped by itself.
-struct Stopped(ServerError);
-
 impl System for Broker {
     fn start(&self, node: NodeId, _: u32) {
         let consumer = ConsumerConfig {
@@ -87,14 +84,7 @@ impl System for Broker {
                 ..Limits::default()
             },
         };
-        node.start(move || {
-            let config = config.clone();
-            async move {
-                if let Err(error) = server::serve(config).await {
-                    squall_sim::emit(Stopped(error));
-                }
-            }
-        });
+        start_server(node, move || server::serve(config.clone()));
     }
 
     fn connect(&self, client: u32) -> Box<dyn Connection> {
@@ -107,10 +97,6 @@ impl System for Broker {
     }
 
     fn hear(&mut self, server: u32, emitted: &Emitted<'_>) -> Vec<Heard> {
-        if let Some(Stopped(error)) = emitted.event.downcast_ref() {
-            let why = error.to_string();
-            return vec![Heard::Stopped { why }];
-        }
         let Some(truth) = emitted.event.downcast_ref() else {
             return Vec::new();
         };

@@ -12,7 +12,7 @@ pub use bank::BANK;
 pub use register::REGISTER;
 pub use set::SET;
 use squall_models::kv::client::{self, Client, ClientError};
-use squall_models::kv::server::{self, ServerError};
+use squall_models::kv::server;
 use squall_models::kv::truth::Truth;
 use squall_sim::engine::{Emitted, NodeId};
 use squall_sim::keyed::Key;
@@ -25,7 +25,7 @@ use crate::nemesis::{self, Group, Machines, Strike, on, scripts};
 use crate::plan::{ClientPlan, Episode, Phases, Plan, Seed};
 use crate::scenario::Scenario;
 use crate::scenarios::draft;
-use crate::system::{Completion, Connection, Heard, System};
+use crate::system::{Completion, Connection, Heard, System, start_server};
 
 const PORT: u16 = 6379;
 const SERVER: Group = Group::Servers { first: 0, count: 1 };
@@ -114,9 +114,6 @@ struct Kv {
     durability: Durability,
 }
 
-/// A server has stopped by itself.
-struct Stopped(ServerError);
-
 impl System for Kv {
     fn start(&self, node: NodeId, _: u32) {
         let config = server::Config {
@@ -124,14 +121,7 @@ impl System for Kv {
             seal_after: Duration::from_millis(self.plan.knob("seal-after-ms", 5)),
             ..server::Config::new("/data", format!("0.0.0.0:{PORT}"))
         };
-        node.start(move || {
-            let config = config.clone();
-            async move {
-                if let Err(error) = server::serve(config).await {
-                    squall_sim::emit(Stopped(error));
-                }
-            }
-        });
+        start_server(node, move || server::serve(config.clone()));
     }
 
     fn connect(&self, _: u32) -> Box<dyn Connection> {
@@ -144,10 +134,6 @@ impl System for Kv {
     }
 
     fn hear(&mut self, server: u32, emitted: &Emitted<'_>) -> Vec<Heard> {
-        if let Some(Stopped(error)) = emitted.event.downcast_ref() {
-            let why = error.to_string();
-            return vec![Heard::Stopped { why }];
-        }
         match emitted.event.downcast_ref() {
             Some(
                 Truth::Acknowledged { version }

@@ -25,9 +25,11 @@ use squall_sim::time::{Duration, Instant};
 use crate::clients::FinalOperation;
 use crate::generator;
 use crate::invariants::{AtMostOnce, RetryBudget, WastedWork, half_open};
-use crate::nemesis::{Group, Machines, Strike, on};
-use crate::plan::{Plan, PlannedOperation};
-use crate::system::{Completion, Connection, Heard, LocalFuture, System};
+use crate::nemesis::{self, Group, Machines, Strike, on};
+use crate::plan::{Plan, PlannedOperation, Seed};
+use crate::scenario::Scenario;
+use crate::scenarios::draft;
+use crate::system::{Completion, Connection, Heard, LocalFuture, System, start_server};
 
 const PORT: u16 = 80;
 const PROXY: u32 = 0;
@@ -58,6 +60,29 @@ fn strikes(backends: u32) -> Vec<Strike> {
         on(Group::Clients, "cancel"),
         on(Group::Clients, "overload"),
     ]
+}
+
+/// A storm of random faults over clients that each ask for one thing after the other.
+fn stormy(scenario: &Scenario, seed: Seed, mutant: Option<String>, f: &'static str) -> Plan {
+    let key = draft::key(seed);
+    let draft = draft::plan(scenario, seed, mutant, nodes(key));
+    let shape = draft::shape(key.label("shape"), &draft, &[50, 100]);
+    let machines = machines(&draft, shape.clients);
+    let strikes = strikes(draft.nodes - 1);
+    Plan {
+        knobs: draft::knobs(
+            key.label("knobs"),
+            &[
+                ("service-ms", &[1, 10, 40]),
+                ("concurrency", &[1, 4]),
+                ("probes-max", &[1, 2]),
+                ("try-timeout-ms", &[250, 500]),
+            ],
+        ),
+        clients: generator::unique(key.label("workload"), &shape, f),
+        faults: nemesis::random(key.label("faults"), &strikes, machines, &draft.phases),
+        ..draft
+    }
 }
 
 fn machines(plan: &Plan, clients: u64) -> Machines {
@@ -117,9 +142,6 @@ impl System for Proxy {
     }
 
     fn hear(&mut self, _: u32, emitted: &Emitted<'_>) -> Vec<Heard> {
-        if let Some(Stopped(why)) = emitted.event.downcast_ref() {
-            return vec![Heard::Stopped { why: why.clone() }];
-        }
         let Some(truth) = emitted.event.downcast_ref() else {
             return Vec::new();
         };
@@ -144,14 +166,9 @@ impl Proxy {
             ..server::Config::new(format!("0.0.0.0:{PORT}"), backends.collect())
         };
         let retries = Rc::clone(&self.retries);
-        node.start(move || {
+        start_server(node, move || {
             retries.borrow_mut().starts(engine::now_ns());
-            let config = config.clone();
-            async move {
-                if let Err(error) = server::serve(config).await {
-                    squall_sim::emit(Stopped(error.to_string()));
-                }
-            }
+            server::serve(config.clone())
         });
     }
 
@@ -161,14 +178,7 @@ impl Proxy {
             concurrency: self.plan.knob("concurrency", 2) as usize,
             ..backend::Config::new(format!("0.0.0.0:{PORT}"))
         };
-        node.start(move || {
-            let config = config.clone();
-            async move {
-                if let Err(error) = serve_backend(config).await {
-                    squall_sim::emit(Stopped(error.to_string()));
-                }
-            }
-        });
+        start_server(node, move || serve_backend(config.clone()));
     }
 
     fn judge(&mut self, truth: &Truth, emitted: &Emitted<'_>) -> Option<Anomaly> {
@@ -235,9 +245,6 @@ fn nobody_asked() -> Anomaly {
         explanation: Vec::new(),
     }
 }
-
-/// A server has stopped by itself.
-struct Stopped(String);
 
 struct HttpClient(Client);
 
