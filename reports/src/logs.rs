@@ -29,7 +29,7 @@ fn violations_section(violations: &[Anomaly], scene: &Scene<'_>) -> String {
             "broken invariants"
         )
     );
-    for violation in violations {
+    for (violation, count) in counted(violations) {
         let _ = writeln!(
             html,
             "<li><span class=\"badge invalid\">{}</span> <span class=\"badge\">{}</span> {}",
@@ -37,6 +37,9 @@ fn violations_section(violations: &[Anomaly], scene: &Scene<'_>) -> String {
             escape(&violation.checker),
             with_operation_links(&violation.sentence, scene.operations.len())
         );
+        if count > 1 {
+            let _ = writeln!(html, "<span class=\"badge\">{count} times</span>");
+        }
         if !violation.explanation.is_empty() {
             html.push_str("<details><summary>Why</summary><ol>\n");
             for line in &violation.explanation {
@@ -49,6 +52,22 @@ fn violations_section(violations: &[Anomaly], scene: &Scene<'_>) -> String {
     }
     html.push_str("</ul></section>\n");
     html
+}
+
+/// Each violation once, with how often it was told, in the order in which they were first.
+fn counted(violations: &[Anomaly]) -> Vec<(&Anomaly, usize)> {
+    let mut counted: Vec<(&Anomaly, usize)> = Vec::new();
+    let mut places = std::collections::BTreeMap::new();
+    for violation in violations {
+        let place = *places
+            .entry((&violation.checker, &violation.class, &violation.sentence))
+            .or_insert(counted.len());
+        match counted.get_mut(place) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((violation, 1)),
+        }
+    }
+    counted
 }
 
 /// One `pre` with a line of text for each line of the log: a browser shows and searches hundreds of

@@ -26,7 +26,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "what a connection holds is delivered to somebody else as soon as it breaks",
         scenarios: QUEUE,
         checkers: &["exclusive-delivery"],
-        faults: ANY,
+        faults: &[],
     },
     Mutant {
         id: "broker.holders-forgotten",

@@ -60,7 +60,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "votes are counted by message, not by voter",
         scenarios: CONSENSUS,
         checkers: SAFETY,
-        faults: ANY,
+        faults: &[],
     },
     Mutant {
         id: "raft.stale-leader-read",

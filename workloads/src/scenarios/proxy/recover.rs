@@ -45,10 +45,10 @@ fn plan(scenario: &Scenario, seed: Seed, mutant: Option<String>) -> Plan {
         knobs: draft::knobs(
             key.label("knobs"),
             &[
-                ("service-ms", &[10, 40]),
+                ("service-ms", &[10, 20]),
                 ("concurrency", &[1, 2]),
                 ("probes-max", &[1, 2]),
-                ("try-timeout-ms", &[250, 500]),
+                ("try-timeout-ms", &[500, 800]),
             ],
         ),
         clients: generator::unique(key.label("workload"), &shape, "echo"),
