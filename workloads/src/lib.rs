@@ -2,8 +2,10 @@
 //!
 //! A [`scenario`] makes a [`plan`] of a seed; the [`runner`] runs it in the engine and answers a
 //! [`record`]; [`judge`] makes a verdict of that. What clients do comes from a [`generator`], what is
-//! done to servers from a [`nemesis`]; [`invariants`] are judged while servers run. A failure becomes
-//! a [`capsule`]. What the runner must know of a system under test is in [`system`].
+//! done to machines from a [`nemesis`]. Servers run on the machines of a [`cluster`], and [`clients`] on
+//! machines of their own; [`invariants`] are judged while they run. A failure becomes a [`capsule`].
+//! What the runner must know of a system under test is in [`system`], and [`scenarios`] has those that
+//! there are.
 //!
 //! This crate writes no files and knows no command line.
 
