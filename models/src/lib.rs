@@ -8,9 +8,12 @@
 //! - [`kv`]: a store on one disk, with transactions, that speaks RESP.
 //! - [`broker`]: publish and subscribe, and a durable stream, in the NATS protocol.
 //! - [`proxy`]: an HTTP reverse proxy, and backends for it.
+//!
+//! [`storage`] is what those with a disk have in common.
 
 pub mod broker;
 pub mod consensus;
 pub mod kv;
 pub mod mutants;
 pub mod proxy;
+pub mod storage;

@@ -36,7 +36,6 @@ mod recover;
 #[cfg(test)]
 mod tests;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use squall_sim::{fs, mutant};
@@ -45,6 +44,7 @@ use thiserror::Error;
 use self::format::encode_frame;
 pub use self::recover::{Damage, Problem};
 use super::streams::{Record, Snapshot};
+use crate::storage::FileError;
 
 const TEMPORARY: &str = "journal.tmp";
 const PREFIX: &str = "journal-";
@@ -52,22 +52,10 @@ const PREFIX: &str = "journal-";
 /// Why the journal cannot be read or written.
 #[derive(Debug, Error)]
 pub enum JournalError {
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("the journal is damaged: {0}")]
     Damaged(#[from] Damage),
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> JournalError {
-    move |source| JournalError::Io {
-        action,
-        path: path.to_owned(),
-        source,
-    }
 }
 
 /// The journal on disk.
@@ -111,7 +99,9 @@ impl Journal {
 
     async fn take_up(&mut self, generation: u64) -> Result<Vec<Record>, JournalError> {
         let path = self.directory.join(name(generation));
-        let bytes = fs::read(&path).await.map_err(io_error("read", &path))?;
+        let bytes = fs::read(&path)
+            .await
+            .map_err(FileError::to("read", &path))?;
         let recovered = recover::recover(&name(generation), generation, &bytes)?;
         let (start, end) = (recovered.last.start, recovered.last.end);
         let open = async {
@@ -123,7 +113,7 @@ impl Journal {
             file.sync_all().await?;
             Ok(file)
         };
-        let file = open.await.map_err(io_error("cut off", &path))?;
+        let file = open.await.map_err(FileError::to("cut off", &path))?;
         sync_directory(&self.directory).await?;
         self.active = Some(Active {
             generation,
@@ -160,7 +150,9 @@ impl Journal {
             }
             Ok(())
         };
-        append.await.map_err(io_error("append to", &active.path))?;
+        append
+            .await
+            .map_err(FileError::to("append to", &active.path))?;
         active.length += bytes.len() as u64;
         Ok(())
     }
@@ -180,7 +172,7 @@ impl Journal {
             fs::rename(&temporary, &path).await?;
             Ok(file)
         };
-        let file = begin.await.map_err(io_error("begin", &path))?;
+        let file = begin.await.map_err(FileError::to("begin", &path))?;
         if !mutant!("broker.directory-not-synced") {
             sync_directory(&self.directory).await?;
         }
@@ -204,7 +196,7 @@ impl Journal {
         let temporary = self.directory.join(TEMPORARY);
         if fs::try_exists(&temporary)
             .await
-            .map_err(io_error("find", &temporary))?
+            .map_err(FileError::to("find", &temporary))?
         {
             names.push(TEMPORARY.to_owned());
         }
@@ -212,7 +204,7 @@ impl Journal {
             let path = self.directory.join(name);
             fs::remove_file(&path)
                 .await
-                .map_err(io_error("delete", &path))?;
+                .map_err(FileError::to("delete", &path))?;
         }
         Ok(())
     }
@@ -223,10 +215,10 @@ fn name(generation: u64) -> String {
 }
 
 /// The generations that are there, in order. Other files are no business of the journal's.
-async fn list(directory: &Path) -> Result<Vec<u64>, JournalError> {
+async fn list(directory: &Path) -> Result<Vec<u64>, FileError> {
     let paths = fs::read_dir(directory)
         .await
-        .map_err(io_error("list", directory))?;
+        .map_err(FileError::to("list", directory))?;
     let generation = |path: &PathBuf| {
         let name = path.file_name()?.to_str()?;
         let digits = name.strip_prefix(PREFIX).filter(|it| it.len() == 20)?;
@@ -238,10 +230,10 @@ async fn list(directory: &Path) -> Result<Vec<u64>, JournalError> {
 }
 
 /// Makes a directory and those above it that are missing, and makes their names durable.
-async fn create_durably(directory: &Path) -> Result<(), JournalError> {
+async fn create_durably(directory: &Path) -> Result<(), FileError> {
     fs::create_dir_all(directory)
         .await
-        .map_err(io_error("make", directory))?;
+        .map_err(FileError::to("make", directory))?;
     for level in directory.ancestors().skip(1) {
         let level = if level.as_os_str().is_empty() {
             Path::new(".")
@@ -253,8 +245,8 @@ async fn create_durably(directory: &Path) -> Result<(), JournalError> {
     Ok(())
 }
 
-async fn sync_directory(directory: &Path) -> Result<(), JournalError> {
+async fn sync_directory(directory: &Path) -> Result<(), FileError> {
     fs::sync_dir(directory)
         .await
-        .map_err(io_error("sync", directory))
+        .map_err(FileError::to("sync", directory))
 }

@@ -6,17 +6,10 @@ use thiserror::Error;
 
 use super::format::{HEADER_BYTES, find_payload};
 use crate::broker::streams::Record;
+use crate::storage;
 
-/// A file that is not as it was written: no crash leaves it so, and no guess would be safe.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{file}, byte {offset}: {problem}")]
-pub struct Damage {
-    /// The name of the file in the journal's directory.
-    pub file: String,
-    /// Where what is wrong begins.
-    pub offset: u64,
-    pub problem: Problem,
-}
+/// A segment of the journal that the broker must not start from.
+pub type Damage = storage::Damage<Problem>;
 
 /// What was expected of a file, and what it was.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

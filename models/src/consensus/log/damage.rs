@@ -5,20 +5,11 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::consensus::raft::{HardState, Index};
+use crate::storage;
 
-/// A file that is not as it was written: no crash leaves it so, and no guess would be safe.
-///
-/// The node must not start: it may have lost what it promised to keep. What to do is to restore the
-/// file, or to replace the node by a new one of another name, which the others bring up to date.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{file}, byte {offset}: {problem}")]
-pub struct Damage {
-    /// The name of the file in the log's directory.
-    pub file: String,
-    /// Where what is wrong begins.
-    pub offset: u64,
-    pub problem: Problem,
-}
+/// A file of the log that the node must not start from. What to do is to restore it, or to replace the
+/// node by a new one of another name, which the others bring up to date.
+pub type Damage = storage::Damage<Problem>;
 
 /// What was expected of a file, and what it was.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

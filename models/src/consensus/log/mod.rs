@@ -107,7 +107,6 @@ mod segment;
 mod tests;
 
 use std::borrow::Cow;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use squall_sim::{fs, mutant};
@@ -121,6 +120,7 @@ use recover::{End, Recovered, SegmentFile};
 use segment::{ActiveSegment, sync_directory};
 
 use super::raft::{HardState, Index, Ready, Restored, Snapshot};
+use crate::storage::FileError;
 
 /// What a log is told once and for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,28 +141,14 @@ impl Default for Options {
 /// Why the log cannot be read or written.
 #[derive(Debug, Error)]
 pub enum LogError {
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The node must not start.
     #[error("the log is damaged: {0}")]
     Damaged(#[from] Damage),
     /// The node has to stop: see the [module](self).
     #[error("an earlier write to the log failed or was broken off")]
     Poisoned,
-}
-
-impl LogError {
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
-    }
 }
 
 /// A node's log on disk. The [module](self) has the format and the protocol.
@@ -396,7 +382,7 @@ impl DurableLog {
             }
             fs::rename(&temporary, &path).await
         };
-        write.await.map_err(LogError::io("write", &path))?;
+        write.await.map_err(FileError::to("write", &path))?;
         sync_directory(&self.directory).await?;
         self.snapshot = snapshot.last.index;
         Ok(())
@@ -437,7 +423,7 @@ async fn create_durably(directory: &Path) -> Result<(), LogError> {
     loop {
         let exists = fs::try_exists(level)
             .await
-            .map_err(LogError::io("find", level))?;
+            .map_err(FileError::to("find", level))?;
         match parent_of(level) {
             Some(parent) if !exists => {
                 missing.push(level);
@@ -450,7 +436,7 @@ async fn create_durably(directory: &Path) -> Result<(), LogError> {
     for level in missing.into_iter().rev() {
         fs::create_dir(level)
             .await
-            .map_err(LogError::io("make", level))?;
+            .map_err(FileError::to("make", level))?;
         sync_directory(parent_of(level).expect("only the root has none")).await?;
     }
     Ok(())
@@ -474,7 +460,7 @@ fn parent_of(path: &Path) -> Option<&Path> {
 async fn find_files(directory: &Path) -> Result<Found, LogError> {
     let paths = fs::read_dir(directory)
         .await
-        .map_err(LogError::io("list", directory))?;
+        .map_err(FileError::to("list", directory))?;
     Ok(Found::among(&paths))
 }
 
@@ -516,14 +502,14 @@ async fn take_up_end(
     }
 }
 
-async fn read(directory: &Path, name: &str) -> Result<Vec<u8>, LogError> {
+async fn read(directory: &Path, name: &str) -> Result<Vec<u8>, FileError> {
     let path = directory.join(name);
-    fs::read(&path).await.map_err(LogError::io("read", &path))
+    fs::read(&path).await.map_err(FileError::to("read", &path))
 }
 
-async fn delete(directory: &Path, name: &str) -> Result<(), LogError> {
+async fn delete(directory: &Path, name: &str) -> Result<(), FileError> {
     let path = directory.join(name);
     fs::remove_file(&path)
         .await
-        .map_err(LogError::io("delete", &path))
+        .map_err(FileError::to("delete", &path))
 }

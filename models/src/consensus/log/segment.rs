@@ -7,6 +7,7 @@ use squall_sim::{fs, mutant};
 
 use super::format::{FRAME_HEADER_BYTES, SegmentHeader, encode_frame};
 use super::{LogError, names};
+use crate::storage::FileError;
 
 /// The last segment, open to append to.
 pub(super) struct ActiveSegment {
@@ -37,7 +38,7 @@ impl ActiveSegment {
             }
             Ok(file)
         };
-        let file = open.await.map_err(LogError::io("begin", &path))?;
+        let file = open.await.map_err(FileError::to("begin", &path))?;
         if !mutant!("log.directory-not-synced") {
             sync_directory(directory).await?;
         }
@@ -70,7 +71,7 @@ impl ActiveSegment {
             file.sync_all().await?;
             Ok(file)
         };
-        let file = open.await.map_err(LogError::io("cut off", &path))?;
+        let file = open.await.map_err(FileError::to("cut off", &path))?;
         Ok(Self {
             sequence,
             file,
@@ -98,15 +99,15 @@ impl ActiveSegment {
             Ok(())
         };
         let path = directory.join(names::segment(self.sequence));
-        append.await.map_err(LogError::io("append to", &path))?;
+        append.await.map_err(FileError::to("append to", &path))?;
         self.length += bytes.len() as u64;
         Ok(())
     }
 }
 
 /// Makes the names in a directory durable.
-pub(super) async fn sync_directory(directory: &Path) -> Result<(), LogError> {
+pub(super) async fn sync_directory(directory: &Path) -> Result<(), FileError> {
     fs::sync_dir(directory)
         .await
-        .map_err(LogError::io("sync", directory))
+        .map_err(FileError::to("sync", directory))
 }

@@ -3,20 +3,11 @@
 use thiserror::Error;
 
 use crate::kv::store::Version;
+use crate::storage;
 
-/// A file that is not as it was written: no crash leaves it so, and no guess would be safe.
-///
-/// The server must not start: it may have lost what it promised to keep. What to do is to restore the
-/// directory from a backup, or to begin an empty one and know what that means.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{file}, byte {offset}: {problem}")]
-pub struct Damage {
-    /// The name of the file in the store's directory.
-    pub file: String,
-    /// Where what is wrong begins.
-    pub offset: u64,
-    pub problem: Problem,
-}
+/// A file of the store that it must not start from. What to do is to restore the directory from a
+/// backup, or to begin an empty one and know what that means.
+pub type Damage = storage::Damage<Problem>;
 
 /// What was expected of a file, and what it was.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

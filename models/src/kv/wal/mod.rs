@@ -79,16 +79,13 @@ use names::Found;
 use recover::Recovered;
 
 use super::store::{Commit, Version};
+use crate::storage::FileError;
 
 /// Why the log cannot be read or written.
 #[derive(Debug, Error)]
 pub enum WalError {
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// What was being synced may be lost although a later fsync succeeds: it must not be tried again.
     #[error("{} could not be synced, and nobody knows what of it is durable: {source}", path.display())]
     Sync { path: PathBuf, source: io::Error },
@@ -98,16 +95,6 @@ pub enum WalError {
     /// The server has to stop: see the [module](self).
     #[error("an earlier write to the log failed or was broken off")]
     Poisoned,
-}
-
-impl WalError {
-    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
-    }
 }
 
 /// What a store is made of again after a start.
@@ -140,7 +127,7 @@ impl Wal {
     pub async fn open(directory: &Path) -> Result<(Self, Restored), WalError> {
         create_durably(directory).await?;
         let paths = fs::read_dir(directory).await;
-        let found = Found::among(&paths.map_err(WalError::io("list", directory))?);
+        let found = Found::among(&paths.map_err(FileError::to("list", directory))?);
         let generation = found.generation();
         let checkpoint = read_checkpoint(directory, &found).await?;
         check_later_logs(directory, &found).await?;
@@ -187,7 +174,7 @@ impl Wal {
         let bytes = format::encode_frame(self.generation, self.length, commits);
         let path = self.directory.join(names::log(self.generation));
         let written = self.file.write_all_at(&bytes, self.length).await;
-        written.map_err(WalError::io("append to", &path))?;
+        written.map_err(FileError::to("append to", &path))?;
         if !mutant!("kv.acknowledged-before-sync") {
             sync_log(&self.file, &path).await?;
         }
@@ -244,12 +231,12 @@ impl Wal {
             file.write_all_at(&bytes, 0).await?;
             Ok(file)
         };
-        let file = write.await.map_err(WalError::io("write", &temporary))?;
+        let file = write.await.map_err(FileError::to("write", &temporary))?;
         if !mutant!("kv.checkpoint-not-synced") {
             sync_file(&file, &temporary).await?;
         }
         let renamed = fs::rename(&temporary, &path).await;
-        renamed.map_err(WalError::io("rename a file to", &path))?;
+        renamed.map_err(FileError::to("rename a file to", &path))?;
         sync_directory(&self.directory).await
     }
 }
@@ -337,7 +324,7 @@ async fn take_up(
             .await?;
         Ok(file)
     };
-    let file = cut.await.map_err(WalError::io("cut off", &path))?;
+    let file = cut.await.map_err(FileError::to("cut off", &path))?;
     sync_file(&file, &path).await?;
     let restored = Restored {
         checkpoint,
@@ -356,7 +343,7 @@ async fn begin_log(directory: &Path, generation: u64, base: Version) -> Result<f
         file.write_all_at(&header, 0).await?;
         Ok(file)
     };
-    let file = write.await.map_err(WalError::io("begin", &path))?;
+    let file = write.await.map_err(FileError::to("begin", &path))?;
     sync_file(&file, &path).await?;
     Ok(file)
 }
@@ -375,16 +362,16 @@ async fn delete_others(directory: &Path, found: &Found, generation: u64) -> Resu
     Ok(())
 }
 
-async fn read(directory: &Path, name: &str) -> Result<Vec<u8>, WalError> {
+async fn read(directory: &Path, name: &str) -> Result<Vec<u8>, FileError> {
     let path = directory.join(name);
-    fs::read(&path).await.map_err(WalError::io("read", &path))
+    fs::read(&path).await.map_err(FileError::to("read", &path))
 }
 
-async fn delete(directory: &Path, name: &str) -> Result<(), WalError> {
+async fn delete(directory: &Path, name: &str) -> Result<(), FileError> {
     let path = directory.join(name);
     match fs::remove_file(&path).await {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(WalError::io("delete", &path)(error))
+            Err(FileError::to("delete", &path)(error))
         }
         _ => Ok(()),
     }
@@ -425,7 +412,7 @@ async fn create_durably(directory: &Path) -> Result<(), WalError> {
     let mut level = directory;
     loop {
         let exists = fs::try_exists(level).await;
-        let exists = exists.map_err(WalError::io("find", level))?;
+        let exists = exists.map_err(FileError::to("find", level))?;
         match parent_of(level) {
             Some(parent) if !exists => {
                 missing.push(level);
@@ -437,7 +424,7 @@ async fn create_durably(directory: &Path) -> Result<(), WalError> {
     }
     for level in missing.into_iter().rev() {
         let made = fs::create_dir(level).await;
-        made.map_err(WalError::io("make", level))?;
+        made.map_err(FileError::to("make", level))?;
         sync_directory(parent_of(level).expect("only the root has none")).await?;
     }
     Ok(())
