@@ -12,6 +12,7 @@
 //! [`storage`] is what those with a disk have in common.
 
 pub mod broker;
+mod client_error;
 pub mod consensus;
 pub mod kv;
 pub mod mutants;

@@ -225,6 +225,9 @@ fn one_server_of_three_promises_nothing() {
             .client_of([leader].into_iter())
             .read("latest", soon)
             .await;
-        assert_eq!(alone, Err(ClientError::NotDone("no answer in time")));
+        assert_eq!(
+            alone,
+            Err(ClientError::NotDone("no answer in time".to_owned()))
+        );
     });
 }

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use squall_sim::net::{OwnedReadHalf, OwnedWriteHalf, TcpStream};
 use squall_sim::rand;
 use squall_sim::time::{Duration, Instant, sleep, timeout};
-use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::headers;
 use super::protocol::{Decoder, Limits, Message, Operation};
+pub use crate::client_error::ClientError;
 
 /// What a client is told.
 #[derive(Clone, Debug)]
@@ -38,17 +38,6 @@ impl Config {
             pause_max: Duration::from_millis(40),
         }
     }
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ClientError {
-    /// It certainly has not happened, and will not.
-    #[error("not done: {0}")]
-    NotDone(String),
-    /// It may have happened, or may yet.
-    #[error("nobody knows: {0}")]
-    Indeterminate(String),
 }
 
 /// What a stream says of a message that it has.
@@ -194,7 +183,7 @@ impl Client {
                 return conclude(&answer, may_have_happened);
             }
             if Instant::now() >= deadline {
-                return Err(doubt(may_have_happened, "no answer in time"));
+                return Err(ClientError::of(may_have_happened, "no answer in time"));
             }
             self.pause().await;
         }
@@ -342,7 +331,7 @@ impl Client {
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                return Err(doubt(may_have_happened, "no answer in time"));
+                return Err(ClientError::of(may_have_happened, "no answer in time"));
             }
             self.pause().await;
         }
@@ -537,7 +526,10 @@ impl Connection {
 
 fn conclude(answer: &Message, may_have_happened: bool) -> Result<PublishAck, ClientError> {
     if headers::status(&answer.headers) == Some(503) {
-        return Err(doubt(may_have_happened, "no stream takes this subject"));
+        return Err(ClientError::of(
+            may_have_happened,
+            "no stream takes this subject",
+        ));
     }
     let value: Value = serde_json::from_slice(&answer.payload).unwrap_or_default();
     if let Some(sequence) = value.get("seq").and_then(Value::as_u64) {
@@ -548,7 +540,7 @@ fn conclude(answer: &Message, may_have_happened: bool) -> Result<PublishAck, Cli
         });
     }
     let why = value.pointer("/error/description").and_then(Value::as_str);
-    Err(doubt(
+    Err(ClientError::of(
         may_have_happened,
         why.unwrap_or("an answer that makes no sense"),
     ))
@@ -568,11 +560,4 @@ fn delivery(message: Message) -> Option<Delivery> {
         count,
         reply,
     })
-}
-
-fn doubt(may_have_happened: bool, why: &str) -> ClientError {
-    match may_have_happened {
-        true => ClientError::Indeterminate(why.to_owned()),
-        false => ClientError::NotDone(why.to_owned()),
-    }
 }

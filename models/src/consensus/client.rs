@@ -7,13 +7,13 @@
 use squall_sim::net::{OwnedReadHalf, OwnedWriteHalf, TcpStream};
 use squall_sim::rand;
 use squall_sim::time::{Duration, Instant, sleep, timeout};
-use thiserror::Error;
 use tokio::io::AsyncWriteExt;
 
 use super::raft::NodeId;
 use super::server::{CLIENT, Frames};
 use super::service::{Answer, Execute, Operation, Response, SessionId};
 use super::wire::{self, ClientRequest, ClientResponse, RequestBody, ResponseBody};
+pub use crate::client_error::ClientError;
 
 /// What a client is told.
 #[derive(Clone, Debug)]
@@ -35,17 +35,6 @@ impl Config {
             pause_max: Duration::from_millis(40),
         }
     }
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ClientError {
-    /// It certainly has not happened, and will not.
-    #[error("not done: {0}")]
-    NotDone(&'static str),
-    /// It may have happened, or may yet.
-    #[error("nobody knows: {0}")]
-    Indeterminate(&'static str),
 }
 
 /// A client of the service.
@@ -104,7 +93,7 @@ impl Client {
             match self.attempt(&body, deadline).await {
                 Attempt::Answered(ResponseBody::Value(value)) => return Ok(value),
                 _ if Instant::now() >= deadline => {
-                    return Err(ClientError::NotDone("no answer in time"));
+                    return Err(ClientError::NotDone("no answer in time".to_owned()));
                 }
                 outcome => self.look_elsewhere(&outcome).await,
             }
@@ -142,7 +131,7 @@ impl Client {
                 Attempt::Answered(_) | Attempt::Lost => may_have_happened = true,
             }
             if Instant::now() >= deadline {
-                return Err(doubt(may_have_happened, "no answer in time"));
+                return Err(ClientError::of(may_have_happened, "no answer in time"));
             }
             self.look_elsewhere(&outcome).await;
         }
@@ -157,13 +146,17 @@ impl Client {
             Response::Answer(answer) => Ok(answer.clone()),
             Response::SessionExpired => {
                 self.session = None;
-                Err(doubt(may_have_happened, "the session has expired"))
+                Err(ClientError::of(
+                    may_have_happened,
+                    "the session has expired",
+                ))
             }
-            Response::TooManyUnacknowledged => {
-                Err(doubt(may_have_happened, "too many operations at once"))
-            }
+            Response::TooManyUnacknowledged => Err(ClientError::of(
+                may_have_happened,
+                "too many operations at once",
+            )),
             Response::AlreadyAcknowledged | Response::SessionOpened(_) => Err(
-                ClientError::Indeterminate("the answer is to another request"),
+                ClientError::Indeterminate("the answer is to another request".to_owned()),
             ),
         }
     }
@@ -180,7 +173,7 @@ impl Client {
                 self.session = Some(session);
                 self.sequence = 0;
             } else if Instant::now() >= deadline {
-                return Err(ClientError::NotDone("no session in time"));
+                return Err(ClientError::NotDone("no session in time".to_owned()));
             } else {
                 self.look_elsewhere(&outcome).await;
             }
@@ -261,12 +254,5 @@ impl Connection {
                 return Some(response.body);
             }
         }
-    }
-}
-
-fn doubt(may_have_happened: bool, why: &'static str) -> ClientError {
-    match may_have_happened {
-        true => ClientError::Indeterminate(why),
-        false => ClientError::NotDone(why),
     }
 }

@@ -11,10 +11,10 @@
 use squall_sim::net::{OwnedReadHalf, OwnedWriteHalf, TcpStream};
 use squall_sim::rand;
 use squall_sim::time::{Duration, Instant, sleep, timeout};
-use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::resp::{Bounds, Decoder, Frame};
+pub use crate::client_error::ClientError;
 
 /// What an answer may be at most.
 const ANSWER: Bounds = Bounds {
@@ -43,17 +43,6 @@ impl Config {
             pause_max: Duration::from_millis(40),
         }
     }
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ClientError {
-    /// It certainly has not happened, and will not.
-    #[error("not done: {0}")]
-    NotDone(String),
-    /// It may have happened, or may yet.
-    #[error("nobody knows: {0}")]
-    Indeterminate(String),
 }
 
 /// What became of a transfer.

@@ -8,10 +8,10 @@ use http_body_util::Full;
 use hyper::header::HOST;
 use hyper::{Method, Request, Response, StatusCode};
 use squall_sim::time::{Duration, Instant, timeout};
-use thiserror::Error;
 
 use super::connection::{Connection, ExchangeError, Limits};
 use super::headers;
+pub use crate::client_error::ClientError;
 
 /// What a client is told.
 #[derive(Clone, Debug)]
@@ -30,17 +30,6 @@ impl Config {
             connect_timeout: Duration::from_millis(500),
         }
     }
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ClientError {
-    /// It certainly has not happened, and will not.
-    #[error("not done: {0}")]
-    NotDone(String),
-    /// It may have happened, or may yet.
-    #[error("nobody knows: {0}")]
-    Indeterminate(String),
 }
 
 /// A client of the proxy.
@@ -142,10 +131,7 @@ fn judge(answer: Response<Bytes>) -> Result<Response<Bytes>, ClientError> {
     let cause = cause.map_or_else(String::new, |cause| format!(" {}", text(cause.as_bytes())));
     let problem = format!("{}{cause}", answer.status().as_u16());
     let has_effect = answer.headers().get(headers::EFFECT).is_none();
-    Err(match has_effect {
-        true => ClientError::Indeterminate(problem),
-        false => ClientError::NotDone(problem),
-    })
+    Err(ClientError::of(has_effect, problem))
 }
 
 fn text(bytes: &[u8]) -> String {

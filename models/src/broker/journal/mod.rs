@@ -44,7 +44,7 @@ use thiserror::Error;
 use self::format::encode_frame;
 pub use self::recover::{Damage, Problem};
 use super::streams::{Record, Snapshot};
-use crate::storage::FileError;
+use crate::storage::{FileError, directory, torn_end};
 
 const TEMPORARY: &str = "journal.tmp";
 const PREFIX: &str = "journal-";
@@ -103,18 +103,14 @@ impl Journal {
             .await
             .map_err(FileError::to("read", &path))?;
         let recovered = recover::recover(&name(generation), generation, &bytes)?;
-        let (start, end) = (recovered.last.start, recovered.last.end);
+        let end = recovered.last.end;
         let open = async {
-            let file = fs::File::options().write(true).open(&path).await?;
-            file.set_len(end as u64).await?;
-            // Written again, not just synced: after a failed fsync Linux takes for clean what it could not
-            // write (Rebello et al., ATC 2020).
-            file.write_all_at(&bytes[start..end], start as u64).await?;
+            let file = torn_end::cut_off(&path, &bytes, recovered.last).await?;
             file.sync_all().await?;
             Ok(file)
         };
         let file = open.await.map_err(FileError::to("cut off", &path))?;
-        sync_directory(&self.directory).await?;
+        directory::sync(&self.directory).await?;
         self.active = Some(Active {
             generation,
             path,
@@ -174,7 +170,7 @@ impl Journal {
         };
         let file = begin.await.map_err(FileError::to("begin", &path))?;
         if !mutant!("broker.directory-not-synced") {
-            sync_directory(&self.directory).await?;
+            directory::sync(&self.directory).await?;
         }
         self.next_generation += 1;
         let length = bytes.len() as u64;
@@ -240,13 +236,7 @@ async fn create_durably(directory: &Path) -> Result<(), FileError> {
         } else {
             level
         };
-        sync_directory(level).await?;
+        directory::sync(level).await?;
     }
     Ok(())
-}
-
-async fn sync_directory(directory: &Path) -> Result<(), FileError> {
-    fs::sync_dir(directory)
-        .await
-        .map_err(FileError::to("sync", directory))
 }

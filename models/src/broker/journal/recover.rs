@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use super::format::{HEADER_BYTES, find_payload};
+use super::format::find_payload;
 use crate::broker::streams::Record;
-use crate::storage;
+use crate::storage::{self, BadBytes, frame};
 
 /// A segment of the journal that the broker must not start from.
 pub type Damage = storage::Damage<Problem>;
@@ -14,10 +14,8 @@ pub type Damage = storage::Damage<Problem>;
 /// What was expected of a file, and what it was.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Problem {
-    #[error("expected {expected} bytes, found {found}")]
-    Short { expected: u64, found: u64 },
-    #[error("expected bytes with checksum {expected:08x}, found {found:08x}")]
-    Checksum { expected: u32, found: u32 },
+    #[error(transparent)]
+    Bytes(#[from] BadBytes),
     #[error("expected records, found other bytes with a right checksum")]
     Undecodable,
     #[error("expected a snapshot in the first frame and nowhere else")]
@@ -77,6 +75,6 @@ pub(super) fn recover(file: &str, generation: u64, bytes: &[u8]) -> Result<Recov
 
 /// Nothing tells where the frame after a bad one begins, so every byte is tried.
 fn has_frame_behind(generation: u64, offset: usize, bytes: &[u8]) -> bool {
-    let end = bytes.len().saturating_sub(HEADER_BYTES);
+    let end = bytes.len().saturating_sub(frame::HEADER_BYTES);
     (offset + 1..=end).any(|offset| find_payload(generation, offset, bytes).is_ok())
 }

@@ -1,7 +1,7 @@
 //! A server: the asynchronous shell around the router and the streams, on `squall_sim`'s network and disk.
 //!
 //! A task accepts connections (`connection`). Each has a task that reads and one that writes, and between
-//! the router and the writer an [`Outbox`] that is bounded. The router is shared under a lock that
+//! the router and the writer an `Outbox` that is bounded. The router is shared under a lock that
 //! nobody holds across an await. One task, the `keeper`, owns the streams and the journal;
 //! messages for the streams reach it over a bounded queue, and a client that sends faster than the
 //! disk can follow is not read.

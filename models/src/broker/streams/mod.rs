@@ -1,6 +1,6 @@
 //! Streams and their consumers, as one pure state machine with time as an argument.
 //!
-//! Every change is a [`Record`]: it is decided, applied, and comes out in [`Output`] beside the effects that
+//! Every change is a `Record`: it is decided, applied, and comes out in `Output` beside the effects that
 //! it allows. **The driver makes the records durable before it carries out any effect**, so nobody is told
 //! what a power loss can undo. A restart applies the same records again, by the same function.
 //!

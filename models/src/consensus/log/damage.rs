@@ -5,7 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::consensus::raft::{HardState, Index};
-use crate::storage;
+use crate::storage::{self, BadBytes};
 
 /// A file of the log that the node must not start from. What to do is to restore it, or to replace the
 /// node by a new one of another name, which the others bring up to date.
@@ -14,8 +14,8 @@ pub type Damage = storage::Damage<Problem>;
 /// What was expected of a file, and what it was.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Problem {
-    #[error("expected {expected} bytes, found {found}")]
-    Short { expected: u64, found: u64 },
+    #[error(transparent)]
+    Bytes(#[from] BadBytes),
     #[error(
         "expected {} at the beginning, found {}",
         Ascii(expected),
@@ -24,8 +24,6 @@ pub enum Problem {
     Magic { expected: [u8; 8], found: [u8; 8] },
     #[error("expected version {expected} of the format, found {found}")]
     Version { expected: u32, found: u32 },
-    #[error("expected bytes with checksum {expected:08x}, found {found:08x}")]
-    Checksum { expected: u32, found: u32 },
     #[error("expected an encoded value, found other bytes with a right checksum")]
     Undecodable,
     #[error("expected segment {expected}, found segment {found}")]

@@ -117,10 +117,10 @@ use extents::Extents;
 use format::{Change, SegmentHeader};
 use names::Found;
 use recover::{End, Recovered, SegmentFile};
-use segment::{ActiveSegment, sync_directory};
+use segment::ActiveSegment;
 
 use super::raft::{HardState, Index, Ready, Restored, Snapshot};
-use crate::storage::FileError;
+use crate::storage::{FileError, directory};
 
 /// What a log is told once and for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +185,7 @@ impl DurableLog {
         options: Options,
     ) -> Result<(Self, Restored), LogError> {
         let directory = directory.as_ref();
-        create_durably(directory).await?;
+        directory::create_durably(directory, directory::sync).await?;
         let mut found = find_files(directory).await?;
         let deleted = found.take_deleted_segments();
         let snapshot = read_snapshot(directory, &found).await?;
@@ -193,7 +193,7 @@ impl DurableLog {
         let recovered = recover::recover(&segments, snapshot.as_ref().map(|it| it.last))?;
 
         let active = take_up_end(directory, &recovered.end, segments.last()).await?;
-        sync_directory(directory).await?;
+        directory::sync(directory).await?;
         let mut log = Self::resume(directory, options, &recovered, active, snapshot.as_ref());
         let mut entries = recovered.log.entries;
         if recovered.is_left_over {
@@ -383,7 +383,7 @@ impl DurableLog {
             fs::rename(&temporary, &path).await
         };
         write.await.map_err(FileError::to("write", &path))?;
-        sync_directory(&self.directory).await?;
+        directory::sync(&self.directory).await?;
         self.snapshot = snapshot.last.index;
         Ok(())
     }
@@ -411,50 +411,6 @@ impl DurableLog {
         }
         Ok(())
     }
-}
-
-/// Makes a directory that is durable on return, and those above it that are missing.
-///
-/// Each name is durable before the next level is made. So if some are there already, only the last of
-/// them may be the work of a process that was killed before it could sync.
-async fn create_durably(directory: &Path) -> Result<(), LogError> {
-    let mut missing = Vec::new();
-    let mut level = directory;
-    loop {
-        let exists = fs::try_exists(level)
-            .await
-            .map_err(FileError::to("find", level))?;
-        match parent_of(level) {
-            Some(parent) if !exists => {
-                missing.push(level);
-                level = parent;
-            }
-            Some(parent) => break sync_directory(parent).await?,
-            None => break,
-        }
-    }
-    for level in missing.into_iter().rev() {
-        fs::create_dir(level)
-            .await
-            .map_err(FileError::to("make", level))?;
-        sync_directory(parent_of(level).expect("only the root has none")).await?;
-    }
-    Ok(())
-}
-
-/// The directory that a path's last name is in. The root has none, and neither has the place that
-/// relative paths begin at.
-fn parent_of(path: &Path) -> Option<&Path> {
-    if path == Path::new(".") {
-        return None;
-    }
-    path.parent().map(|parent| {
-        if parent.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            parent
-        }
-    })
 }
 
 async fn find_files(directory: &Path) -> Result<Found, LogError> {

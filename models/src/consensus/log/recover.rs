@@ -19,11 +19,11 @@ use squall_sim::mutant;
 use super::damage::{Damage, Problem};
 use super::extents::Extents;
 use super::format::{
-    Change, FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, decode_change,
-    decode_snapshot, find_payload,
+    Change, SEGMENT_HEADER_BYTES, SegmentHeader, decode_change, decode_snapshot, find_payload,
 };
 use super::names;
 use crate::consensus::raft::{Entry, EntryId, HardState, Index, Snapshot};
+use crate::storage::frame;
 
 /// A segment's number and bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -218,10 +218,7 @@ impl Reader<'_> {
     /// The unit with the frame at `frame` is bad: passes if a crash can have left it so.
     fn require_torn(&self, offset: usize, frame: usize, problem: Problem) -> Result<(), Damage> {
         // What else may be wrong has a right checksum, and so was written like that.
-        let can_be_torn = matches!(
-            problem,
-            Problem::Short { .. } | Problem::Magic { .. } | Problem::Checksum { .. }
-        );
+        let can_be_torn = matches!(problem, Problem::Bytes(_) | Problem::Magic { .. });
         let is_at_end = mutant!("log.broken-middle-cut-off") || !self.has_frame_behind(frame);
         if self.is_last && can_be_torn && is_at_end {
             return Ok(());
@@ -231,7 +228,7 @@ impl Reader<'_> {
 
     /// Nothing tells where the frame after a bad one begins, so every byte is tried.
     fn has_frame_behind(&self, frame: usize) -> bool {
-        let end = self.segment.bytes.len().saturating_sub(FRAME_HEADER_BYTES);
+        let end = self.segment.bytes.len().saturating_sub(frame::HEADER_BYTES);
         (frame + 1..=end)
             .any(|offset| find_payload(self.segment.sequence, offset, &self.segment.bytes).is_ok())
     }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use squall_sim::{fs, mutant};
 
-use super::format::{FRAME_HEADER_BYTES, SegmentHeader, encode_frame};
+use super::format::{SegmentHeader, encode_frame};
 use super::{LogError, names};
-use crate::storage::FileError;
+use crate::storage::{FileError, directory, frame, torn_end};
 
 /// The last segment, open to append to.
 pub(super) struct ActiveSegment {
@@ -40,7 +40,7 @@ impl ActiveSegment {
         };
         let file = open.await.map_err(FileError::to("begin", &path))?;
         if !mutant!("log.directory-not-synced") {
-            sync_directory(directory).await?;
+            directory::sync(directory).await?;
         }
         Ok(Self {
             sequence: header.sequence,
@@ -51,10 +51,6 @@ impl ActiveSegment {
 
     /// Takes up the last segment again after its last whole unit: what follows is cut off, and the
     /// unit is durable on return.
-    ///
-    /// The unit is *written again*, not just synced. After a failed fsync Linux counts what it could not
-    /// write as clean: it can still be read, but the next fsync has nothing to do and succeeds
-    /// (Rebello et al., *Can Applications Recover from fsync Failures?*, ATC 2020).
     pub(super) async fn reopen(
         directory: &Path,
         sequence: u64,
@@ -64,10 +60,7 @@ impl ActiveSegment {
         let path = directory.join(names::segment(sequence));
         let length = unit.end as u64;
         let open = async {
-            let file = fs::File::options().write(true).open(&path).await?;
-            file.set_len(length).await?;
-            let offset = unit.start as u64;
-            file.write_all_at(&bytes[unit], offset).await?;
+            let file = torn_end::cut_off(&path, bytes, unit).await?;
             file.sync_all().await?;
             Ok(file)
         };
@@ -81,7 +74,7 @@ impl ActiveSegment {
 
     /// How long the segment would be with this payload.
     pub(super) fn length_with(&self, payload: &[u8]) -> u64 {
-        self.length + (FRAME_HEADER_BYTES + payload.len()) as u64
+        self.length + (frame::HEADER_BYTES + payload.len()) as u64
     }
 
     /// Appends a frame, which is durable on return.
@@ -103,11 +96,4 @@ impl ActiveSegment {
         self.length += bytes.len() as u64;
         Ok(())
     }
-}
-
-/// Makes the names in a directory durable.
-pub(super) async fn sync_directory(directory: &Path) -> Result<(), FileError> {
-    fs::sync_dir(directory)
-        .await
-        .map_err(FileError::to("sync", directory))
 }

@@ -74,12 +74,12 @@ use thiserror::Error;
 
 pub use damage::{Damage, Problem};
 pub use format::Checkpoint;
-use format::{FRAME_HEADER_BYTES, LOG_HEADER_BYTES};
+use format::LOG_HEADER_BYTES;
 use names::Found;
 use recover::Recovered;
 
 use super::store::{Commit, Version};
-use crate::storage::FileError;
+use crate::storage::{self, BadBytes, FileError, frame, torn_end};
 
 /// Why the log cannot be read or written.
 #[derive(Debug, Error)]
@@ -125,7 +125,7 @@ impl Wal {
     /// # Errors
     /// If the directory cannot be read or written, or its files are damaged.
     pub async fn open(directory: &Path) -> Result<(Self, Restored), WalError> {
-        create_durably(directory).await?;
+        storage::directory::create_durably(directory, sync_directory).await?;
         let paths = fs::read_dir(directory).await;
         let found = Found::among(&paths.map_err(FileError::to("list", directory))?);
         let generation = found.generation();
@@ -184,7 +184,7 @@ impl Wal {
         Ok(())
     }
 
-    /// Appends an empty frame, so that the last group is not the end of the log: see [`recover`].
+    /// Appends an empty frame, so that the last group is not the end of the log: see `recover`.
     ///
     /// # Errors
     /// As [`Self::append`].
@@ -306,10 +306,7 @@ async fn take_up(
             return Err(WalError::Damaged(Damage {
                 file: names::log(generation),
                 offset: 0,
-                problem: Problem::Short {
-                    expected: LOG_HEADER_BYTES as u64,
-                    found: bytes.len() as u64,
-                },
+                problem: BadBytes::short(LOG_HEADER_BYTES, bytes.len()).into(),
             }));
         }
         let file = begin_log(directory, 0, 0).await?;
@@ -317,14 +314,9 @@ async fn take_up(
     };
     let path = directory.join(names::log(generation));
     let length = unit.end;
-    let cut = async {
-        let file = fs::File::options().write(true).open(&path).await?;
-        file.set_len(length as u64).await?;
-        file.write_all_at(&bytes[unit.clone()], unit.start as u64)
-            .await?;
-        Ok(file)
-    };
-    let file = cut.await.map_err(FileError::to("cut off", &path))?;
+    let file = torn_end::cut_off(&path, &bytes, unit)
+        .await
+        .map_err(FileError::to("cut off", &path))?;
     sync_file(&file, &path).await?;
     let restored = Restored {
         checkpoint,
@@ -406,40 +398,7 @@ async fn sync_directory(directory: &Path) -> Result<(), WalError> {
     })
 }
 
-/// Makes the directory and those above it that are missing, each durably.
-async fn create_durably(directory: &Path) -> Result<(), WalError> {
-    let mut missing = Vec::new();
-    let mut level = directory;
-    loop {
-        let exists = fs::try_exists(level).await;
-        let exists = exists.map_err(FileError::to("find", level))?;
-        match parent_of(level) {
-            Some(parent) if !exists => {
-                missing.push(level);
-                level = parent;
-            }
-            Some(parent) => break sync_directory(parent).await?,
-            None => break,
-        }
-    }
-    for level in missing.into_iter().rev() {
-        let made = fs::create_dir(level).await;
-        made.map_err(FileError::to("make", level))?;
-        sync_directory(parent_of(level).expect("only the root has none")).await?;
-    }
-    Ok(())
-}
-
-/// The directory that holds a path's name; the current one's is `.`.
-fn parent_of(path: &Path) -> Option<&Path> {
-    path.parent()
-        .map(|parent| match parent.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => parent,
-        })
-}
-
 const _: () = assert!(
-    FRAME_HEADER_BYTES == 12 && LOG_HEADER_BYTES == 32,
+    frame::HEADER_BYTES == 12 && LOG_HEADER_BYTES == 32,
     "as the tables say"
 );

@@ -83,7 +83,7 @@ pub(super) fn recover(
 
 /// What else may be wrong has a right checksum, and so was written like that.
 fn can_be_torn(problem: &Problem) -> bool {
-    matches!(problem, Problem::Short { .. } | Problem::Checksum { .. })
+    matches!(problem, Problem::Bytes(_))
 }
 
 /// Whether there is a whole frame at `from` or behind. A frame is bound to its place, so that bytes of

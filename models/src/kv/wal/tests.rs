@@ -10,6 +10,7 @@ use super::format::{
 };
 use super::recover::recover;
 use crate::kv::store::{Commit, Value, Writes};
+use crate::storage::BadBytes;
 
 const GENERATION: u64 = 7;
 const BASE: u64 = 41;
@@ -111,7 +112,10 @@ fn a_seal_keeps_damage_to_the_last_commit_from_passing_for_a_torn_tail() {
     let mut bytes = log.bytes.clone();
     bytes[LOG_HEADER_BYTES + 14] ^= 1;
     let damage = recover(GENERATION, BASE, &bytes).expect_err("it is sealed");
-    assert!(matches!(damage.problem, Problem::Checksum { .. }));
+    assert!(matches!(
+        damage.problem,
+        Problem::Bytes(BadBytes::Checksum { .. })
+    ));
 }
 
 #[test]
