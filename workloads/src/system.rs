@@ -35,7 +35,7 @@ pub trait System {
     }
 }
 
-/// Starts a server that runs until it fails; then whoever listens hears that it has [`Stopped`].
+/// Starts a server that runs until it fails; then whoever listens hears that it has `Stopped`.
 pub fn start_server<F, E>(node: NodeId, serve: impl Fn() -> F + 'static)
 where
     F: Future<Output = Result<(), E>> + 'static,

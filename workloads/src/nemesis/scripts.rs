@@ -3,6 +3,7 @@
 use squall_sim::fault::{Direction, Fault};
 use squall_sim::keyed::Key;
 
+use super::{Machines, Strike};
 use crate::plan::{Episode, Phases, Start, Targets};
 
 const MS: u64 = 1_000_000;
@@ -313,21 +314,28 @@ pub fn failed_syncs(key: Key, phases: &Phases) -> Vec<Episode> {
     pairs.collect()
 }
 
-/// Bits of the only server's disk flip late in the storm: from then on it may refuse to work, but not
-/// tell anything that is wrong.
-pub fn late_rot(key: Key, phases: &Phases) -> Episode {
-    let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
-    let quarter_ns = storm_ns / 4;
-    Episode {
+/// Bits of the only server's disk flip at the end of the storm: from then on it may refuse to work, but
+/// not tell anything that is wrong. Random faults have the first half of the storm. In the calm between,
+/// clients see what the disk must still know.
+pub fn late_rot(key: Key, strikes: &[Strike], machines: Machines, phases: &Phases) -> Vec<Episode> {
+    let eighth_ns = (phases.storm_end_ns - phases.warm_up_end_ns) / 8;
+    let first_half = Phases {
+        storm_end_ns: phases.warm_up_end_ns + 4 * eighth_ns,
+        ..*phases
+    };
+    let rot = Episode {
         fault: Fault::Corrupt {
             bits: *key.label("bits").pick(&[1, 3]),
         },
         start: Start::At {
-            ns: phases.storm_end_ns - quarter_ns + key.label("start").below(quarter_ns / 2),
+            ns: phases.storm_end_ns - eighth_ns + key.label("start").below(eighth_ns / 2),
         },
-        duration_ns: key.label("duration").between(10 * MS, quarter_ns / 2),
+        duration_ns: key.label("duration").between(10 * MS, eighth_ns / 2),
         targets: Targets::Nodes(vec![0]),
-    }
+    };
+    let mut episodes = super::random(key.label("random"), strikes, machines, &first_half);
+    episodes.push(rot);
+    episodes
 }
 
 /// Jepsen's `part-kill` (its analysis of NATS 2.12.1): writes are acknowledged by a majority of

@@ -80,11 +80,7 @@ fn faults(key: Key, clients: u32, phases: &Phases) -> Vec<Episode> {
     match key.label("nemesis").below(12) {
         0..3 => scripts::power_cycles(key.label("power-cycles"), 1, phases),
         3 | 4 => scripts::failed_syncs(key.label("failed-syncs"), phases),
-        5 => {
-            let mut episodes = nemesis::random(key.label("random"), &STRIKES, machines, phases);
-            episodes.push(scripts::late_rot(key.label("rot"), phases));
-            episodes
-        }
+        5 => scripts::late_rot(key.label("rot"), &STRIKES, machines, phases),
         _ => nemesis::random(key.label("random"), &STRIKES, machines, phases),
     }
 }
