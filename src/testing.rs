@@ -10,7 +10,7 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -23,6 +23,8 @@ use squall_sim::keyed::Key;
 use squall_workloads::history::Recorder;
 use squall_workloads::plan::{PlannedOperation, Seed};
 use squall_workloads::system::Completion;
+
+use crate::campaign::addresses::with_fixed_addresses;
 
 /// In the process of one run: its seed.
 const RUN: &str = "SQUALL_TEST_RUN";
@@ -206,8 +208,9 @@ fn run_in_process(case: &Case, seed: Seed) -> Option<String> {
     command
         .env(RUN, seed.to_string())
         .env(REPORT, report_path(case, seed));
-    let output = command
-        .output()
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = with_fixed_addresses(|| command.spawn())
+        .and_then(Child::wait_with_output)
         .unwrap_or_else(|error| panic!("the test binary cannot be started: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);

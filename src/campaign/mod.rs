@@ -4,6 +4,7 @@
 //! in a child of its own; the results are summed up in a [`Tally`]. What comes out does not depend
 //! on how many workers there are, nor on who did what.
 
+pub(crate) mod addresses;
 mod fork;
 mod pool;
 mod tally;

@@ -1,11 +1,11 @@
 //! The pool: worker processes that are given jobs.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, mpsc};
 
+use super::addresses::with_fixed_addresses;
 use super::{Job, RunResult};
 
 /// Why workers do not work.
@@ -111,9 +111,8 @@ impl Worker {
             .arg("worker")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        // SAFETY: `personality` is a plain system call, as the time between fork and exec demands.
-        unsafe { command.pre_exec(without_address_randomisation) };
-        let mut child = command.spawn().map_err(WorkerError::Start)?;
+        let started = with_fixed_addresses(|| command.spawn());
+        let mut child = started.map_err(WorkerError::Start)?;
         let lost = || WorkerError::Start(io::Error::other("it has no pipes"));
         let input = child.stdin.take().ok_or_else(lost)?;
         let output = BufReader::new(child.stdout.take().ok_or_else(lost)?);
@@ -148,12 +147,4 @@ impl Drop for Worker {
         drop(self.input.take());
         let _ = self.child.wait();
     }
-}
-
-/// Starts the process with all of its memory at the same addresses each time, so that a program which
-/// lets addresses reach its decisions still repeats. Where that is not allowed, it runs as it is.
-fn without_address_randomisation() -> io::Result<()> {
-    // SAFETY: a system call without pointers.
-    unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
-    Ok(())
 }

@@ -43,6 +43,7 @@ pub use self::nodes::{EndReport, add_node};
 pub(crate) use self::slots::Id;
 pub(crate) use self::tasks::LocalFuture;
 use self::world::World;
+pub use crate::interpose::{Escape, EscapeKind};
 
 /// The number of the harness's own node, which no fault touches.
 const HARNESS: u32 = 0;
@@ -141,6 +142,8 @@ pub struct Outcome<T> {
     pub panics: Vec<NodePanic>,
     /// Empty unless the configuration asked for detail.
     pub log: Vec<LogLine>,
+    /// What programs did that the simulation could not make its own.
+    pub escapes: Vec<Escape>,
 }
 
 /// Why a run did not come to its end.
@@ -258,7 +261,7 @@ where
         turns::drive(&|| output.borrow().is_some(), end_ns)
     }));
     let world = tear_down();
-    crate::interpose::end();
+    let escapes = crate::interpose::end(&|node| world.nodes[node as usize].name.clone());
     crate::mutant::activate(None);
     result.unwrap_or_else(|panic| resume_unwind(panic))?;
     let output = output
@@ -271,6 +274,7 @@ where
         counters: world.counters,
         panics: world.panics,
         log: world.log.unwrap_or_default(),
+        escapes,
     })
 }
 

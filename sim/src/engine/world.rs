@@ -216,6 +216,10 @@ impl World {
         self.tasks.current_node
     }
 
+    pub(crate) fn current_node_name(&self) -> &str {
+        &self.nodes[self.current_node() as usize].name
+    }
+
     pub(crate) fn now_ns(&self) -> u64 {
         self.now_ns
     }
