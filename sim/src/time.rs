@@ -4,13 +4,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
-pub use std::time::Duration;
+pub use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Id, world};
+use crate::engine::{DeadlineBy, Id, world};
 
-/// A point of the monotonic clock, as nanoseconds since the world began.
+/// A point of a machine's monotonic clock, as nanoseconds since the world began by that clock.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -19,7 +19,7 @@ pub struct Instant(u64);
 impl Instant {
     /// Now, by the monotonic clock of the running task's node.
     pub fn now() -> Self {
-        Self(world::try_with(|world| world.now_ns()).unwrap_or_else(real_now_ns))
+        Self(world::try_with(|world| world.monotonic_now_ns()).unwrap_or_else(real_now_ns))
     }
 
     /// The time that has passed since this point.
@@ -61,6 +61,15 @@ fn nanos_of(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Now, by the wall clock of the running task's node: what [`SystemTime::now`] answers, also where
+/// libc's clocks are not caught. It may jump, and differ from other nodes'.
+pub fn wall_now() -> SystemTime {
+    match world::try_with(|world| world.wall_now_ns()) {
+        Some(ns) => SystemTime::UNIX_EPOCH + Duration::from_nanos(ns),
+        None => SystemTime::now(),
+    }
+}
+
 /// Nanoseconds since this process first asked, by the real clock.
 fn real_now_ns() -> u64 {
     static START: OnceLock<std::time::Instant> = OnceLock::new();
@@ -69,8 +78,8 @@ fn real_now_ns() -> u64 {
 
 /// Waits for a duration.
 pub fn sleep(duration: Duration) -> Sleep {
-    match world::try_with(|world| world.now_ns()) {
-        Some(now_ns) => Sleep::until_ns(now_ns.saturating_add(nanos_of(duration))),
+    match world::try_with(|world| world.monotonic_now_ns()) {
+        Some(now_ns) => Sleep::by_machine(now_ns.saturating_add(nanos_of(duration))),
         None => Sleep(SleepIn::Tokio(Box::pin(tokio::time::sleep(duration)))),
     }
 }
@@ -78,7 +87,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Waits until a point of the monotonic clock.
 pub fn sleep_until(deadline: Instant) -> Sleep {
     match world::is_running() {
-        true => Sleep::until_ns(deadline.0),
+        true => Sleep::by_machine(deadline.0),
         false => sleep(deadline - Instant::now()),
     }
 }
@@ -87,14 +96,29 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 pub struct Sleep(SleepIn);
 
 enum SleepIn {
-    Engine { deadline_ns: u64, slot: Option<Id> },
+    Engine {
+        deadline_ns: u64,
+        by: DeadlineBy,
+        slot: Option<Id>,
+    },
     Tokio(Pin<Box<tokio::time::Sleep>>),
 }
 
 impl Sleep {
+    /// Until a point of true time: as devices wait.
     pub(crate) fn until_ns(deadline_ns: u64) -> Self {
         Self(SleepIn::Engine {
             deadline_ns,
+            by: DeadlineBy::TrueTime,
+            slot: None,
+        })
+    }
+
+    /// Until the running task's monotonic clock shows this.
+    fn by_machine(deadline_ns: u64) -> Self {
+        Self(SleepIn::Engine {
+            deadline_ns,
+            by: DeadlineBy::Machine,
             slot: None,
         })
     }
@@ -105,9 +129,11 @@ impl Future for Sleep {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         match &mut self.0 {
-            SleepIn::Engine { deadline_ns, slot } => {
-                world::with(|world| world.poll_timer(*deadline_ns, slot, context))
-            }
+            SleepIn::Engine {
+                deadline_ns,
+                by,
+                slot,
+            } => world::with(|world| world.poll_timer(*deadline_ns, *by, slot, context)),
             SleepIn::Tokio(sleep) => sleep.as_mut().poll(context),
         }
     }

@@ -5,9 +5,12 @@
 //! Everything in between is a function of the configuration and the programs' code.
 //!
 //! In reading order: `world` (the tables), `turns` (the loop), `tasks` and `waker` (who computes),
-//! `events`, `heap` and `timers` (when), `nodes` (where), `network`, `datagrams` and `streams` (what
+//! `events`, `heap` and `timers` (when), `clock` and `clock_faults` (what time it seems to be), `nodes`
+//! (where), `network`, `datagrams` and `streams` (what
 //! they say to each other), `disk` (what they keep), `slots` (ids).
 
+mod clock;
+mod clock_faults;
 mod datagrams;
 pub mod disk;
 mod disk_faults;
@@ -32,6 +35,9 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::clock::Ahead;
+pub(crate) use self::clock_faults::DeadlineBy;
+pub use self::clock_faults::{ClockEffect, ClocksInPause, add_clock_effect, remove_clock_effects};
 pub use self::disk_faults::{DiskEffect, add_disk_effect, remove_disk_effects};
 pub use self::files::DiskTiming;
 pub(crate) use self::files::{Effort, OpenedFile};

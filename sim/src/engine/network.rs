@@ -57,7 +57,7 @@ impl Default for NetworkConfig {
 
 /// The name of a fault's effects on the network, to count and to end them by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FaultTag(u32);
+pub struct FaultTag(pub(super) u32);
 
 /// What a fault does to a directed link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +207,11 @@ impl Links {
     /// Counts that a fault was felt.
     pub(super) fn count(&mut self, tag: FaultTag) {
         self.observed[tag.0 as usize] += 1;
+    }
+
+    /// Counts that a fault was felt so many times.
+    pub(super) fn count_times(&mut self, tag: FaultTag, times: u64) {
+        self.observed[tag.0 as usize] += times;
     }
 
     /// The identity of a packet without payload, now that it arrives.

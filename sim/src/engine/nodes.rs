@@ -4,6 +4,8 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
+use super::clock::Clock;
+use super::clock_faults::ClocksInPause;
 use super::disk::Disk;
 use super::disk_faults::DiskEffect;
 use super::events::Event;
@@ -35,6 +37,8 @@ pub(super) struct Node {
     pub(super) next_ephemeral_port: u16,
     pub(super) disk: Disk,
     pub(super) disk_effects: Vec<(FaultTag, DiskEffect)>,
+    /// Absent as long as its clocks show true time.
+    pub(super) clock: Option<Box<Clock>>,
     /// How many files its process has opened: part of the key of what their operations take.
     pub(super) files_opened: u64,
 }
@@ -55,6 +59,7 @@ impl Node {
             next_ephemeral_port: 0,
             disk: Disk::default(),
             disk_effects: Vec::new(),
+            clock: None,
             files_opened: 0,
         }
     }
@@ -124,9 +129,21 @@ impl NodeId {
         end(self.0, is_powered, |world, node| world.cut_power(node))
     }
 
-    /// Makes the machine stand still: it computes nothing, and takes no packets in.
+    /// Makes the machine stand still: it computes nothing, and takes no packets in. Its clocks run on.
     pub fn pause(self) {
-        world::with(|world| world.nodes[self.0 as usize].paused = true);
+        self.pause_with(ClocksInPause::Run);
+    }
+
+    /// As [`Self::pause`], and says what the machine's clocks do meanwhile. Nothing happens to a machine
+    /// that stands still already.
+    pub fn pause_with(self, clocks: ClocksInPause) {
+        world::with(|world| {
+            let node = &mut world.nodes[self.0 as usize];
+            if std::mem::replace(&mut node.paused, true) || clocks == ClocksInPause::Run {
+                return;
+            }
+            world.change_clock(self.0, |clock, now_ns| clock.pause(now_ns, clocks));
+        });
     }
 
     /// Lets a machine that stood still go on; answers how many events and wake-ups it had missed.
@@ -207,6 +224,7 @@ fn end(
                 .bits(),
         );
         let report = how(world, node);
+        world.end_pause_of_clock(node);
         let slot = &mut world.nodes[node as usize];
         slot.up = false;
         slot.paused = false;
@@ -229,10 +247,14 @@ fn end(
 impl World {
     fn boot(&mut self, node: u32) {
         let slot = &mut self.nodes[node as usize];
+        let has_had_power = slot.powered || slot.incarnation == 0;
         (slot.up, slot.powered) = (true, true);
         slot.incarnation += 1;
         slot.next_ephemeral_port = super::network::FIRST_EPHEMERAL_PORT;
         slot.files_opened = 0;
+        if !has_had_power {
+            self.spoil_clock(node);
+        }
     }
 
     fn cut_power(&mut self, node: u32) -> EndReport {
@@ -253,6 +275,7 @@ impl World {
     }
 
     fn resume_node(&mut self, node: u32) -> u64 {
+        self.end_pause_of_clock(node);
         let slot = &mut self.nodes[node as usize];
         slot.paused = false;
         let (held, parked) = (

@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll};
 
+use super::clock_faults::DeadlineBy;
 use super::events::Event;
 use super::slots::Id;
 use super::waker::Waiter;
@@ -9,7 +10,13 @@ use super::world::World;
 
 /// A deadline that somebody waits for.
 #[derive(Debug)]
-pub(super) struct Timer(Waiter);
+pub(super) struct Timer {
+    waiter: Waiter,
+    /// Whose clock it follows; `NO_CLOCK` if it follows none.
+    clock_of: u32,
+}
+
+const NO_CLOCK: u32 = u32::MAX;
 
 impl World {
     /// Waits for a deadline; `slot` is the sleeper's memory between polls.
@@ -17,17 +24,25 @@ impl World {
     pub(crate) fn poll_timer(
         &mut self,
         deadline_ns: u64,
+        by: DeadlineBy,
         slot: &mut Option<Id>,
         context: &Context<'_>,
     ) -> Poll<()> {
+        let deadline_ns = self.true_deadline_ns(deadline_ns, by);
         if self.now_ns >= deadline_ns {
             self.cancel_timer(slot);
             return Poll::Ready(());
         }
         match slot.and_then(|id| self.timers.get_mut(id)) {
-            Some(timer) => timer.0 = Waiter::of(context),
+            Some(timer) => timer.waiter = Waiter::of(context),
             None => {
-                let id = self.timers.insert(Timer(Waiter::of(context)));
+                let id = self.timers.insert(Timer {
+                    waiter: Waiter::of(context),
+                    clock_of: match by {
+                        DeadlineBy::Machine => self.tasks.current_node,
+                        DeadlineBy::TrueTime => NO_CLOCK,
+                    },
+                });
                 *slot = Some(id);
                 let identity = self.tasks.next_timer_identity(self.key);
                 self.schedule(deadline_ns, identity, Event::Timer(id));
@@ -47,9 +62,20 @@ impl World {
         }
     }
 
+    /// A node's clock goes another way from now on: whoever sleeps by it looks at it again.
+    pub(super) fn retime(&mut self, node: u32) {
+        for id in self.timers.ids_where(|timer| timer.clock_of == node) {
+            if let Some(timer) = self.timers.remove(id) {
+                let timers = &self.timers;
+                self.events.note_stale(|id| timers.get(id).is_some());
+                self.wake(timer.waiter);
+            }
+        }
+    }
+
     pub(super) fn timer_fires(&mut self, id: Id) {
         match self.timers.remove(id) {
-            Some(timer) => self.wake(timer.0),
+            Some(timer) => self.wake(timer.waiter),
             None => self.events.note_stale_popped(),
         }
     }

@@ -130,6 +130,9 @@ impl World {
     fn take_turn(&mut self, task: &mut Id) -> Option<LocalFuture> {
         let (id, identity, future) = self.tasks.begin_turn(&mut self.nodes)?;
         *task = id;
+        if self.is_odd {
+            self.show_clock();
+        }
         self.counters.polls += 1;
         self.note(identity.word() ^ self.now_ns);
         Some(future)

@@ -40,6 +40,11 @@ pub(crate) struct World {
     pub(super) tasks: Tasks,
     pub(super) timers: Slots<Timer>,
     pub(super) nodes: Vec<Node>,
+    /// Whether a turn needs more than a poll: somebody has asked for what no calm world has, and pays
+    /// for it from then on.
+    pub(super) is_odd: bool,
+    /// Whose clocks libc shows.
+    pub(super) shown_clock: u32,
     pub(super) network: Network,
     /// Wakers of combinators, to be woken when nobody holds the world.
     pub(super) foreign_wakes: Vec<Waker>,
@@ -137,6 +142,8 @@ impl World {
             tasks: Tasks::new(config.schedule),
             timers: Slots::default(),
             nodes: Vec::new(),
+            is_odd: false,
+            shown_clock: super::HARNESS,
             network: Network::new(key, &config.network),
             foreign_wakes: Vec::new(),
             panics: Vec::new(),
@@ -218,10 +225,6 @@ impl World {
 
     pub(crate) fn current_node_name(&self) -> &str {
         &self.nodes[self.current_node() as usize].name
-    }
-
-    pub(crate) fn now_ns(&self) -> u64 {
-        self.now_ns
     }
 
     #[inline]

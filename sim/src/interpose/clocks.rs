@@ -6,9 +6,14 @@ use std::sync::atomic::AtomicPtr;
 use libc::{c_int, c_long, c_void, clockid_t, time_t, timespec, timeval};
 
 use super::gate::{is_active, missing, real};
+use crate::engine::Ahead;
 
 thread_local! {
     static NOW_NS: Cell<u64> = const { Cell::new(0) };
+    /// What the clocks of the running task's machine are ahead of that.
+    static AHEAD: Cell<Ahead> = const { Cell::new(Ahead::NONE) };
+    /// How often they have been read.
+    static READS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// When every simulation begins by its nodes' wall clocks: 2024-01-01T00:00:00Z.
@@ -29,8 +34,30 @@ pub(super) fn now_ns() -> u64 {
     NOW_NS.get()
 }
 
+/// Lets the clocks be ahead of the time from now on.
+pub(crate) fn show(ahead: Ahead) {
+    AHEAD.set(ahead);
+}
+
+/// How often clocks have been read since this was last asked.
+pub(crate) fn take_reads() -> u64 {
+    READS.take()
+}
+
+/// What a wall clock shows that is ahead by this, in nanoseconds since 1970; 1970 if that is earlier.
+pub(crate) fn wall_ns_at(now_ns: u64, ahead_ns: i64) -> u64 {
+    (EPOCH_SECONDS * NS_PER_SECOND + now_ns).saturating_add_signed(ahead_ns)
+}
+
 fn wall_ns() -> u64 {
-    EPOCH_SECONDS * NS_PER_SECOND + NOW_NS.get()
+    READS.set(READS.get() + 1);
+    wall_ns_at(NOW_NS.get(), AHEAD.get().wall_ns)
+}
+
+/// A clock that began with the machine, and is ahead by this.
+fn uptime_ns(ahead_ns: i64) -> u64 {
+    READS.set(READS.get() + 1);
+    (UPTIME_NS + NOW_NS.get()).saturating_add_signed(ahead_ns)
 }
 
 /// # Safety
@@ -41,10 +68,10 @@ pub(super) unsafe extern "C" fn clock_gettime(clock: clockid_t, out: *mut timesp
     let ns = match clock {
         _ if !is_active() => None,
         libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI => Some(wall_ns()),
-        libc::CLOCK_MONOTONIC
-        | libc::CLOCK_MONOTONIC_RAW
-        | libc::CLOCK_MONOTONIC_COARSE
-        | libc::CLOCK_BOOTTIME => Some(UPTIME_NS + NOW_NS.get()),
+        libc::CLOCK_MONOTONIC | libc::CLOCK_MONOTONIC_RAW | libc::CLOCK_MONOTONIC_COARSE => {
+            Some(uptime_ns(AHEAD.get().monotonic_ns))
+        }
+        libc::CLOCK_BOOTTIME => Some(uptime_ns(AHEAD.get().boot_ns)),
         // What a process has computed is the real machine's business.
         _ => None,
     };
