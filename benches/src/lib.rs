@@ -1,98 +1,39 @@
-//! The benches' work, as functions.
+//! The work that engines are compared by, on Squall's. What it is in numbers is in
+//! `squall-bench-work`, and the same work on other engines in `benches/peers`.
 
-use squall_sim::engine::{self, Config, NetworkConfig, NodeId, add_node};
-use squall_sim::net::{TcpListener, TcpStream, UdpSocket};
-use squall_sim::task;
-use squall_sim::time::{Duration, sleep};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+mod fan_in;
+mod heartbeat;
+mod ping_pong;
+mod sleepers;
 
-const NODES: usize = 5;
+use std::time::Duration;
 
-fn config(latency_ns_min: u64, latency_ns_max: u64) -> Config {
+use squall_bench_work::Work;
+use squall_sim::engine::{Config, NetworkConfig};
+
+pub use self::fan_in::fan_in;
+pub use self::heartbeat::heartbeat_cluster;
+pub use self::ping_pong::ping_pong;
+pub use self::sleepers::sleepers;
+
+/// Does a work once; answers how much was done.
+pub fn engine(work: Work) -> u64 {
+    match work {
+        Work::Heartbeat => heartbeat_cluster(squall_bench_work::heartbeat::VIRTUAL_SECONDS),
+        Work::PingPong => ping_pong(squall_bench_work::ping_pong::ROUND_TRIPS),
+        Work::Sleepers => sleepers(squall_bench_work::sleepers::TASKS),
+        Work::FanIn => fan_in(squall_bench_work::fan_in::CLIENTS),
+    }
+}
+
+fn config(latency_min: Duration, latency_max: Duration) -> Config {
     let network = NetworkConfig {
-        latency_ns_min,
-        latency_ns_max,
+        latency_ns_min: latency_min.as_nanos() as u64,
+        latency_ns_max: latency_max.as_nanos() as u64,
         ..NetworkConfig::default()
     };
     Config {
         network,
         ..Config::new(1)
     }
-}
-
-/// Five nodes, each of which sends 64 bytes to the four others every 50 ms, over links of 1 to 5 ms;
-/// answers how many messages arrived.
-pub fn heartbeat_cluster(virtual_seconds: u64) -> u64 {
-    let outcome = engine::run(config(1_000_000, 5_000_000), move || async move {
-        let nodes: Vec<NodeId> = (0..NODES)
-            .map(|number| add_node(&format!("n{number}")))
-            .collect();
-        let addresses: Vec<_> = nodes.iter().map(|node| (node.ip(), 99).into()).collect();
-        for (number, node) in nodes.into_iter().enumerate() {
-            let addresses: Vec<std::net::SocketAddr> = addresses.clone();
-            node.start(move || heartbeat(number, addresses.clone()));
-        }
-        sleep(Duration::from_secs(virtual_seconds)).await;
-    });
-    outcome
-        .expect("the harness ends")
-        .counters
-        .packets_delivered
-}
-
-async fn heartbeat(number: usize, addresses: Vec<std::net::SocketAddr>) {
-    let socket = UdpSocket::bind("0.0.0.0:99").await.expect("a free port");
-    let socket = std::sync::Arc::new(socket);
-    let receiver = std::sync::Arc::clone(&socket);
-    task::spawn(async move {
-        let mut buffer = [0; 64];
-        while receiver.recv_from(&mut buffer).await.is_ok() {}
-    });
-    loop {
-        sleep(Duration::from_millis(50)).await;
-        for address in addresses
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| *at != number)
-            .map(|(_, address)| address)
-        {
-            socket
-                .send_to(&[1; 64], *address)
-                .await
-                .expect("the socket is open");
-        }
-    }
-}
-
-/// One client and one server that exchange 64 bytes each way over links of 1 ms; answers how many
-/// round trips there were.
-pub fn ping_pong(round_trips: u64) -> u64 {
-    let outcome = engine::run(config(1_000_000, 1_000_000), move || async move {
-        add_node("server").start(|| async {
-            let listener = TcpListener::bind("0.0.0.0:80").await.expect("a free port");
-            while let Ok((mut stream, _)) = listener.accept().await {
-                task::spawn(async move {
-                    let mut buffer = [0; 64];
-                    while stream.read_exact(&mut buffer).await.is_ok() {
-                        stream.write_all(&buffer).await.expect("the client listens");
-                    }
-                });
-            }
-        });
-        let mut stream = TcpStream::connect("server:80")
-            .await
-            .expect("the server listens");
-        let mut buffer = [7; 64];
-        let mut done = 0;
-        for _ in 0..round_trips {
-            stream.write_all(&buffer).await.expect("the server listens");
-            stream
-                .read_exact(&mut buffer)
-                .await
-                .expect("the server answers");
-            done += 1;
-        }
-        done
-    });
-    outcome.expect("the harness ends").output
 }
