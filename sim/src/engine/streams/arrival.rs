@@ -1,0 +1,196 @@
+//! Arriving, or not.
+
+use super::super::events::Event;
+use super::super::network::Network;
+use super::super::slots::Id;
+use super::super::world::World;
+use super::{Owner, Payload, Phase, Segment, Stream};
+
+impl World {
+    pub(in crate::engine) fn segment_arrives(&mut self, id: Id) {
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return;
+        };
+        let (from, to, peer) = (stream.node, stream.remote_node, stream.peer);
+        if self.nodes[to as usize].paused && self.hold_if_paused(to, Event::Segment(id)) {
+            return;
+        }
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return;
+        };
+        stream.is_scheduled = false;
+        let Some(head) = stream.pipe.front() else {
+            return;
+        };
+        let key = head.key.with(u64::from(stream.attempts));
+        self.note(key.word() ^ self.now_ns);
+        if !self.network.links.passes(from, to, key) || !self.nodes[to as usize].powered {
+            return self.stall(id);
+        }
+        let reader = peer.and_then(|peer| self.network.streams.get(peer));
+        if reader.is_none_or(Stream::is_orphan) {
+            return self.meet_nobody(id);
+        }
+        self.deliver_due_segments(id);
+    }
+
+    fn deliver_due_segments(&mut self, id: Id) {
+        let now_ns = self.now_ns;
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return;
+        };
+        (stream.attempts, stream.stalled_since_ns) = (0, None);
+        let Some(peer_id) = stream.peer else { return };
+        while let Some(segment) = self.network.pop_due(id, now_ns) {
+            let Some(peer) = self.network.streams.get_mut(peer_id) else {
+                break;
+            };
+            match segment.payload {
+                Payload::Bytes(bytes) => {
+                    peer.inbox_bytes += bytes.len();
+                    peer.inbox.push_back(bytes);
+                }
+                Payload::Finish => peer.has_seen_finish = true,
+            }
+            self.counters.packets_delivered += 1;
+        }
+        let Some(peer) = self.network.streams.get_mut(peer_id) else {
+            return;
+        };
+        let reader = peer.reader.take();
+        // Data may overtake the SYN-ACK where that is sent again; it says as much.
+        let is_early = peer.phase == Phase::Connecting;
+        if let Some(reader) = reader {
+            self.wake(reader);
+        }
+        if is_early {
+            self.open_stream(peer_id);
+        }
+        self.schedule_head(id);
+    }
+
+    /// Schedules the arrival of the pipe's head; frees an end that has nothing left to send.
+    fn schedule_head(&mut self, id: Id) {
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return;
+        };
+        if let Some(head) = stream.pipe.front() {
+            let (arrives_ns, key) = (head.arrives_ns, head.key);
+            stream.is_scheduled = true;
+            self.schedule(arrives_ns, key, Event::Segment(id));
+        } else if stream.is_orphan() {
+            self.network.streams.remove(id);
+        }
+    }
+
+    /// The head was sent in vain: it is sent again after a time-out.
+    fn stall(&mut self, id: Id) {
+        let now_ns = self.now_ns;
+        let (min_ns, max_ns) = (
+            self.config.network.retransmit_ns_min,
+            self.config.network.retransmit_ns_max,
+        );
+        let give_up_ns = self.config.network.give_up_ns;
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return;
+        };
+        if stream.owner == Owner::Nobody {
+            self.network.streams.remove(id);
+            return;
+        }
+        let since_ns = *stream.stalled_since_ns.get_or_insert(now_ns);
+        if now_ns - since_ns >= give_up_ns {
+            return self.break_stream(id, libc::ETIMEDOUT);
+        }
+        let wait_ns = (min_ns << stream.attempts.min(20)).min(max_ns);
+        stream.attempts += 1;
+        let arrives_ns = now_ns + wait_ns;
+        stream.last_arrival_ns = stream.last_arrival_ns.max(arrives_ns);
+        stream.is_scheduled = true;
+        let key = stream
+            .pipe
+            .front()
+            .map_or(self.key, |head| head.key)
+            .with(u64::from(stream.attempts));
+        self.counters.retransmissions += 1;
+        self.schedule(arrives_ns, key, Event::Segment(id));
+    }
+
+    /// Bytes reached a machine that knows no such connection: it answers with a reset.
+    fn meet_nobody(&mut self, id: Id) {
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return;
+        };
+        let is_last_goodbye = stream.has_seen_finish
+            && matches!(
+                stream.pipe.front(),
+                Some(Segment {
+                    payload: Payload::Finish,
+                    ..
+                })
+            );
+        stream.pipe.clear();
+        let (from, to) = (stream.node, stream.remote_node);
+        match stream.owner {
+            // The other end has said goodbye and gone; this one's goodbye offends nobody.
+            Owner::Program if is_last_goodbye => {}
+            Owner::Program => self.send_control(to, from, Event::Reset(id), 0),
+            Owner::Kernel | Owner::Nobody => drop(self.network.streams.remove(id)),
+        }
+    }
+
+    pub(in crate::engine) fn reset_arrives(&mut self, id: Id) {
+        let Some(stream) = self.network.streams.get(id) else {
+            return;
+        };
+        let (node, remote_node) = (stream.node, stream.remote_node);
+        // To one that has heard the goodbye a reset says that nobody reads any more: tcp_reset().
+        let code = match stream.has_seen_finish {
+            true => libc::EPIPE,
+            false => libc::ECONNRESET,
+        };
+        if self.hold_if_paused(node, Event::Reset(id)) {
+            return;
+        }
+        if self.control_passes(remote_node, node, Event::Reset(id)) {
+            self.break_stream(id, code);
+        }
+    }
+
+    /// Ends a connection with an error, at this end.
+    pub(super) fn break_stream(&mut self, id: Id, code: i32) {
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return;
+        };
+        if stream.is_orphan() {
+            self.network.streams.remove(id);
+            return;
+        }
+        if stream.phase == Phase::Broken {
+            return;
+        }
+        stream.phase = Phase::Broken;
+        stream.error = Some(code);
+        stream.pipe.clear();
+        let wakers = [stream.reader.take(), stream.writer.take()];
+        wakers
+            .into_iter()
+            .flatten()
+            .for_each(|waker| self.wake(waker));
+    }
+}
+
+impl Network {
+    fn pop_due(&mut self, id: Id, now_ns: u64) -> Option<Segment> {
+        let stream = self.streams.get_mut(id)?;
+        let is_due = stream
+            .pipe
+            .front()
+            .is_some_and(|head| head.arrives_ns <= now_ns);
+        if is_due {
+            stream.pipe.pop_front()
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Reading and writing.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use super::super::events::Event;
+use super::super::slots::Id;
+use super::super::waker::Waiter;
+use super::super::world::World;
+use super::{Payload, Phase, Segment, errno};
+
+/// What one segment carries at the most, as with segmentation offload.
+const SEGMENT_BYTES_MAX: usize = 64 * 1024;
+
+impl World {
+    pub(crate) fn tcp_poll_write(
+        &mut self,
+        id: Id,
+        bytes: &[u8],
+        context: &Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let window_bytes = self.config.network.window_bytes;
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return Poll::Ready(Err(errno(libc::EPIPE)));
+        };
+        if stream.is_finished || stream.phase == Phase::Broken {
+            let code = stream.error.take().unwrap_or(libc::EPIPE);
+            return Poll::Ready(Err(errno(code)));
+        }
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let room = window_bytes.saturating_sub(stream.unread_bytes);
+        if room == 0 {
+            stream.writer = Some(Waiter::of(context));
+            return Poll::Pending;
+        }
+        let length = bytes.len().min(room).min(SEGMENT_BYTES_MAX);
+        stream.unread_bytes += length;
+        let mut buffer = self.network.buffers.take();
+        buffer.extend_from_slice(&bytes[..length]);
+        self.send_segment(id, Payload::Bytes(buffer));
+        Poll::Ready(Ok(length))
+    }
+
+    pub(crate) fn tcp_poll_read(
+        &mut self,
+        id: Id,
+        buffer: &mut [u8],
+        context: &Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return Poll::Ready(Err(errno(libc::EBADF)));
+        };
+        if stream.inbox_bytes == 0 {
+            if stream.has_seen_finish {
+                return Poll::Ready(Ok(0));
+            }
+            if stream.phase == Phase::Broken {
+                return Poll::Ready(stream.error.take().map_or(Ok(0), |code| Err(errno(code))));
+            }
+            stream.reader = Some(Waiter::of(context));
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(self.read_inbox(id, buffer)))
+    }
+
+    fn read_inbox(&mut self, id: Id, buffer: &mut [u8]) -> usize {
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return 0;
+        };
+        let mut read = 0;
+        while read < buffer.len()
+            && let Some(head) = stream.inbox.front()
+        {
+            let unread = &head[stream.inbox_offset..];
+            let length = unread.len().min(buffer.len() - read);
+            buffer[read..read + length].copy_from_slice(&unread[..length]);
+            read += length;
+            stream.inbox_offset += length;
+            if stream.inbox_offset == head.len() {
+                stream.inbox_offset = 0;
+                if let Some(spent) = stream.inbox.pop_front() {
+                    self.network.buffers.keep(spent);
+                }
+            }
+        }
+        stream.inbox_bytes -= read;
+        let (node, remote_node, peer) = (stream.node, stream.remote_node, stream.peer);
+        if let Some(peer_id) = peer
+            && let Some(peer) = self.network.streams.get_mut(peer_id)
+        {
+            peer.unread_bytes -= read;
+            if peer.writer.is_some() && !peer.is_window_update_due {
+                peer.is_window_update_due = true;
+                self.send_control(node, remote_node, Event::Window(peer_id), 0);
+            }
+        }
+        read
+    }
+
+    pub(in crate::engine) fn window_opens(&mut self, id: Id) {
+        let Some(stream) = self.network.streams.get(id) else {
+            return;
+        };
+        let (node, remote_node) = (stream.node, stream.remote_node);
+        if self.hold_if_paused(node, Event::Window(id)) {
+            return;
+        }
+        if !self.control_passes(remote_node, node, Event::Window(id)) {
+            let wait_ns = self.config.network.retransmit_ns_min;
+            return self.send_control(remote_node, node, Event::Window(id), wait_ns);
+        }
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return;
+        };
+        stream.is_window_update_due = false;
+        if let Some(writer) = stream.writer.take() {
+            self.wake(writer);
+        }
+    }
+
+    /// Ends the sending half.
+    pub(crate) fn tcp_finish(&mut self, id: Id) -> io::Result<()> {
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return Err(errno(libc::ENOTCONN));
+        };
+        if !stream.is_finished && stream.phase != Phase::Broken {
+            stream.is_finished = true;
+            self.send_segment(id, Payload::Finish);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn send_segment(&mut self, id: Id, payload: Payload) {
+        let now_ns = self.now_ns;
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return;
+        };
+        let passage = self.network.links.depart(stream.node, stream.remote_node);
+        let arrives_ns = (now_ns + passage.latency_ns).max(stream.last_arrival_ns);
+        stream.last_arrival_ns = arrives_ns;
+        stream.pipe.push_back(Segment {
+            arrives_ns,
+            key: passage.key,
+            payload,
+        });
+        if !stream.is_scheduled {
+            stream.is_scheduled = true;
+            self.schedule(arrives_ns, passage.key, Event::Segment(id));
+        }
+    }
+}
