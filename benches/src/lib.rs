@@ -9,7 +9,7 @@ mod sleepers;
 use std::time::Duration;
 
 use squall_bench_work::Work;
-use squall_sim::engine::{Config, NetworkConfig};
+use squall_sim::engine::{Config, Latency, NetworkConfig};
 
 pub use self::fan_in::fan_in;
 pub use self::heartbeat::heartbeat_cluster;
@@ -28,8 +28,10 @@ pub fn engine(work: Work) -> u64 {
 
 fn config(latency_min: Duration, latency_max: Duration) -> Config {
     let network = NetworkConfig {
-        latency_ns_min: latency_min.as_nanos() as u64,
-        latency_ns_max: latency_max.as_nanos() as u64,
+        latency: Latency::Uniform {
+            min_ns: latency_min.as_nanos() as u64,
+            max_ns: latency_max.as_nanos() as u64,
+        },
         ..NetworkConfig::default()
     };
     Config {

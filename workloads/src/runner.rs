@@ -6,7 +6,7 @@
 //! does not answer by then is not live.
 
 use squall_checkers::verdict::Anomaly;
-use squall_sim::engine::{self, Counters, NetworkConfig, NodePanic, RunError};
+use squall_sim::engine::{self, Counters, Latency, NetworkConfig, NodePanic, RunError};
 use squall_sim::time::{Instant, sleep_until};
 
 use crate::clients::{Clients, Moods};
@@ -27,8 +27,10 @@ pub fn run(scenario: &'static Scenario, plan: &Plan, detail: bool) -> Result<Rec
     let mut config = engine::Config::new(plan.seed.0);
     config.schedule = plan.schedule;
     config.network = NetworkConfig {
-        latency_ns_min: plan.network.latency_ns_min,
-        latency_ns_max: plan.network.latency_ns_max,
+        latency: Latency::Uniform {
+            min_ns: plan.network.latency_ns_min,
+            max_ns: plan.network.latency_ns_max,
+        },
         ..NetworkConfig::default()
     };
     config.disk_timing.sync_ns = (plan.disk.sync_ns_min, plan.disk.sync_ns_max);

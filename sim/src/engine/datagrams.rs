@@ -6,7 +6,7 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
 use super::events::Event;
-use super::network::{Socket, destination, source};
+use super::network::{Arrival, Route, Socket, destination, flip_bits, source};
 use super::slots::Id;
 use super::waker::Waiter;
 use super::world::World;
@@ -14,6 +14,8 @@ use crate::keyed::Key;
 
 /// The largest payload of a UDP datagram over IPv4.
 const PAYLOAD_BYTES_MAX: usize = 65_507;
+/// The headers of IPv4 and UDP.
+const HEADER_BYTES: usize = 28;
 
 pub(super) struct UdpSocket {
     node: u32,
@@ -39,6 +41,27 @@ struct Packet {
     payload: Vec<u8>,
 }
 
+impl Packet {
+    #[inline]
+    fn route(&self) -> Route {
+        Route {
+            from: self.from_node,
+            to: self.to_node,
+            from_port: self.from.port(),
+            to_port: self.to.port(),
+        }
+    }
+
+    /// The same once more, without its payload, as another packet.
+    fn twin(&self) -> Self {
+        Self {
+            key: self.key.label("copy"),
+            payload: Vec::new(),
+            ..*self
+        }
+    }
+}
+
 impl InFlight {
     /// Puts a packet on its way, with a payload in the buffer of an earlier one.
     fn insert(&mut self, mut packet: Packet, payload: &[u8]) -> u32 {
@@ -57,6 +80,17 @@ impl InFlight {
 
     fn remove(&mut self, index: u32) {
         self.free.push(index);
+    }
+
+    /// Flips bits of a payload. `false` if there is none: then it is the header that is damaged, and
+    /// nobody can read the packet.
+    fn damage(&mut self, index: u32, key: Key) -> bool {
+        let payload = &mut self.packets[index as usize].payload;
+        if payload.is_empty() {
+            return false;
+        }
+        flip_bits(payload, key);
+        true
     }
 }
 
@@ -96,7 +130,13 @@ impl World {
             return Ok(payload.len());
         };
         let to = SocketAddrV4::new(destination(*to.ip()), to.port());
-        let passage = self.network.links.depart(from_node, to_node);
+        let bytes = payload.len() + HEADER_BYTES;
+        let links = &mut self.network.links;
+        let passage = links.depart(from_node, to_node, bytes, self.now_ns);
+        if passage.is_dropped {
+            self.counters.packets_lost += 1;
+            return Ok(payload.len());
+        }
         let packet = Packet {
             from_node,
             from: SocketAddrV4::new(source(from_node, *to.ip()), local.port()),
@@ -105,13 +145,20 @@ impl World {
             key: passage.key,
             payload: Vec::new(),
         };
-        let index = self.network.datagrams.insert(packet, payload);
-        self.schedule(
-            self.now_ns + passage.latency_ns,
-            passage.key,
-            Event::Datagram(index),
-        );
+        if let Some(twin) = passage.twin {
+            self.network.links.count(twin.tag);
+            self.post(packet.twin(), payload, twin.latency_ns);
+        }
+        self.post(packet, payload, passage.latency_ns);
         Ok(payload.len())
+    }
+
+    #[inline]
+    fn post(&mut self, packet: Packet, payload: &[u8], latency_ns: u64) {
+        let key = packet.key;
+        let index = self.network.datagrams.insert(packet, payload);
+        let arrives_ns = self.now_ns.saturating_add(latency_ns);
+        self.schedule(arrives_ns, key, Event::Datagram(index));
     }
 
     /// Receives into a buffer, and writes down whom from, as recvfrom(2).
@@ -151,14 +198,17 @@ impl World {
 
     pub(super) fn datagram_arrives(&mut self, index: u32) {
         let packet = &self.network.datagrams.packets[index as usize];
-        let (from, node, to, key) = (packet.from_node, packet.to_node, packet.to, packet.key);
-        if self.nodes[node as usize].paused && self.hold_if_paused(node, Event::Datagram(index)) {
+        let (route, to, key) = (packet.route(), packet.to, packet.key);
+        if self.hold_if_late(&route, Event::Datagram(index)) {
             return;
         }
         self.note(key.word() ^ self.now_ns);
-        let is_delivered =
-            self.network.links.passes(from, node, key) && self.deliver(index, node, to);
-        if is_delivered {
+        let is_readable = match self.network.links.arrive(&route, key) {
+            Arrival::Whole => true,
+            Arrival::Damaged(key) => self.network.datagrams.damage(index, key),
+            Arrival::Lost => false,
+        };
+        if is_readable && self.deliver(index, route.to, to) {
             self.counters.packets_delivered += 1;
         } else {
             self.counters.packets_lost += 1;

@@ -42,8 +42,9 @@ pub use self::disk_faults::{DiskEffect, add_disk_effect, remove_disk_effects};
 pub use self::files::DiskTiming;
 pub(crate) use self::files::{Effort, OpenedFile};
 pub use self::network::{
-    FaultTag, LinkEffect, NetworkConfig, add_link_effect, count_fault, fault_observed,
-    new_fault_tag, remove_link_effects,
+    Bandwidth, FaultTag, GrayLink, Latency, LinkEffect, NetworkConfig, PRESETS, Preset, Swizzle,
+    SwizzleStep, add_gray_link, add_link_effect, count_fault, cuts, fault_observed, new_fault_tag,
+    preset, remove_link_effects, set_link_bandwidth, set_link_latency, swizzle,
 };
 pub use self::nodes::{EndReport, add_node};
 pub(crate) use self::slots::Id;

@@ -11,8 +11,11 @@ impl World {
         let Some(stream) = self.network.streams.get_mut(id) else {
             return;
         };
-        let (from, to, peer) = (stream.node, stream.remote_node, stream.peer);
-        if self.nodes[to as usize].paused && self.hold_if_paused(to, Event::Segment(id)) {
+        let (route, peer) = (stream.outgoing(), stream.peer);
+        if stream.pipe.front().is_some_and(|head| head.is_dropped) {
+            return self.send_dropped(id);
+        }
+        if self.hold_if_late(&route, Event::Segment(id)) {
             return;
         }
         let Some(stream) = self.network.streams.get_mut(id) else {
@@ -24,7 +27,7 @@ impl World {
         };
         let key = head.key.with(u64::from(stream.attempts));
         self.note(key.word() ^ self.now_ns);
-        if !self.network.links.passes(from, to, key) || !self.nodes[to as usize].powered {
+        if !self.network.links.passes(&route, key) || !self.nodes[route.to as usize].powered {
             return self.stall(id);
         }
         let reader = peer.and_then(|peer| self.network.streams.get(peer));
@@ -66,6 +69,34 @@ impl World {
         if is_early {
             self.open_stream(peer_id);
         }
+        self.schedule_head(id);
+    }
+
+    /// The head found its link's queue full, and is sent again; if the queue is full still, after a
+    /// longer time-out.
+    fn send_dropped(&mut self, id: Id) {
+        let now_ns = self.now_ns;
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return;
+        };
+        stream.is_scheduled = false;
+        if stream.owner == Owner::Nobody {
+            self.network.streams.remove(id);
+            return;
+        }
+        let Some(head) = stream.pipe.front_mut() else {
+            return;
+        };
+        let links = &mut self.network.links;
+        let bytes = head.payload.wire_bytes();
+        let passage = links.depart(stream.node, stream.remote_node, bytes, now_ns);
+        if passage.is_dropped {
+            return self.stall(id);
+        }
+        self.counters.retransmissions += 1;
+        (head.is_dropped, head.key) = (false, passage.key);
+        head.arrives_ns = now_ns.saturating_add(passage.latency_ns);
+        stream.last_arrival_ns = stream.last_arrival_ns.max(head.arrives_ns);
         self.schedule_head(id);
     }
 
@@ -143,16 +174,16 @@ impl World {
         let Some(stream) = self.network.streams.get(id) else {
             return;
         };
-        let (node, remote_node) = (stream.node, stream.remote_node);
+        let route = stream.incoming();
         // To one that has heard the goodbye a reset says that nobody reads any more: tcp_reset().
         let code = match stream.has_seen_finish {
             true => libc::EPIPE,
             false => libc::ECONNRESET,
         };
-        if self.hold_if_paused(node, Event::Reset(id)) {
+        if self.hold_if_late(&route, Event::Reset(id)) {
             return;
         }
-        if self.control_passes(remote_node, node, Event::Reset(id)) {
+        if self.control_passes(&route, Event::Reset(id)) {
             self.break_stream(id, code);
         }
     }
@@ -186,7 +217,7 @@ impl Network {
         let is_due = stream
             .pipe
             .front()
-            .is_some_and(|head| head.arrives_ns <= now_ns);
+            .is_some_and(|head| head.arrives_ns <= now_ns && !head.is_dropped);
         if is_due {
             stream.pipe.pop_front()
         } else {

@@ -6,11 +6,11 @@ use std::net::{SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
 use super::super::events::Event;
-use super::super::network::{Socket, destination, source};
+use super::super::network::{Route, Socket, destination, source};
 use super::super::slots::Id;
 use super::super::waker::Waiter;
 use super::super::world::World;
-use super::{Listener, Phase, Stream, errno, event_word};
+use super::{HEADER_BYTES, Listener, Phase, Stream, errno, event_word};
 
 /// Linux sends a SYN again after 1, 2, 4, … seconds, six times (`tcp_syn_retries`).
 const SYN_RETRY_NS: u64 = 1_000_000_000;
@@ -109,17 +109,23 @@ impl World {
         }
     }
 
-    /// Sends a packet without payload; its arrival is the event.
+    /// Sends a packet without payload; its arrival is the event. One that finds the link's queue full
+    /// is sent again a little later.
     pub(super) fn send_control(&mut self, from: u32, to: u32, event: Event, extra_ns: u64) {
-        let passage = self.network.links.depart(from, to);
-        let arrives_ns = self.now_ns + extra_ns + passage.latency_ns;
+        let links = &mut self.network.links;
+        let passage = links.depart(from, to, HEADER_BYTES, self.now_ns);
+        let again_ns = match passage.is_dropped {
+            true => self.config.network.retransmit_ns_min,
+            false => 0,
+        };
+        let arrives_ns = self.now_ns + extra_ns + again_ns + passage.latency_ns;
         self.schedule(arrives_ns, passage.key, event);
     }
 
     /// Whether a packet without payload gets through now.
-    pub(super) fn control_passes(&mut self, from: u32, to: u32, event: Event) -> bool {
-        let key = self.network.links.arrival_key(from, to);
-        let is_passing = self.network.links.passes(from, to, key);
+    pub(super) fn control_passes(&mut self, route: &Route, event: Event) -> bool {
+        let key = self.network.links.arrival_key(route.from, route.to);
+        let is_passing = self.network.links.passes(route, key);
         self.note(key.with(u64::from(is_passing)).bits() ^ event_word(event));
         is_passing
     }
@@ -131,12 +137,12 @@ impl World {
         if stream.phase != Phase::Connecting {
             return;
         }
-        let (from, to, local, remote) =
-            (stream.node, stream.remote_node, stream.local, stream.remote);
-        if self.hold_if_paused(to, Event::Syn(id)) {
+        let (route, local, remote) = (stream.outgoing(), stream.local, stream.remote);
+        let (from, to) = (route.from, route.to);
+        if self.hold_if_late(&route, Event::Syn(id)) {
             return;
         }
-        if !self.control_passes(from, to, Event::Syn(id)) || !self.nodes[to as usize].powered {
+        if !self.control_passes(&route, Event::Syn(id)) || !self.nodes[to as usize].powered {
             return self.retry_syn(id);
         }
         let like = Socket::Listener(Id::from_word(0));
@@ -183,12 +189,12 @@ impl World {
         let Some(stream) = self.network.streams.get(id) else {
             return;
         };
-        let (node, remote_node, phase) = (stream.node, stream.remote_node, stream.phase);
-        if self.hold_if_paused(node, Event::SynAck(id)) {
+        let (route, phase) = (stream.incoming(), stream.phase);
+        if self.hold_if_late(&route, Event::SynAck(id)) {
             return;
         }
-        if !self.control_passes(remote_node, node, Event::SynAck(id)) {
-            return self.send_control(remote_node, node, Event::SynAck(id), SYN_RETRY_NS);
+        if !self.control_passes(&route, Event::SynAck(id)) {
+            return self.send_control(route.from, route.to, Event::SynAck(id), SYN_RETRY_NS);
         }
         match phase {
             Phase::Connecting => self.open_stream(id),

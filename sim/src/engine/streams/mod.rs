@@ -18,9 +18,13 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 
 use super::events::Event;
+use super::network::Route;
 use super::slots::Id;
 use super::waker::Waiter;
 use crate::keyed::Key;
+
+/// The headers of IPv4 and TCP.
+const HEADER_BYTES: usize = 40;
 
 pub(super) struct Listener {
     node: u32,
@@ -85,11 +89,24 @@ struct Segment {
     arrives_ns: u64,
     key: Key,
     payload: Payload,
+    /// Whether it found the link's queue full: what arrives is the sender's time-out alone.
+    is_dropped: bool,
 }
 
 enum Payload {
     Bytes(Vec<u8>),
     Finish,
+}
+
+impl Payload {
+    /// What it and its headers take on a link.
+    #[inline]
+    fn wire_bytes(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => HEADER_BYTES + bytes.len(),
+            Self::Finish => HEADER_BYTES,
+        }
+    }
 }
 
 impl Stream {
@@ -118,6 +135,22 @@ impl Stream {
             reader: None,
             writer: None,
         }
+    }
+
+    /// The way of what it sends.
+    #[inline]
+    fn outgoing(&self) -> Route {
+        Route {
+            from: self.node,
+            to: self.remote_node,
+            from_port: self.local.port(),
+            to_port: self.remote.port(),
+        }
+    }
+
+    /// The way of what it is sent.
+    fn incoming(&self) -> Route {
+        self.outgoing().reversed()
     }
 
     pub(super) fn is_orphan(&self) -> bool {

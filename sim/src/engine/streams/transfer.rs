@@ -103,13 +103,13 @@ impl World {
         let Some(stream) = self.network.streams.get(id) else {
             return;
         };
-        let (node, remote_node) = (stream.node, stream.remote_node);
-        if self.hold_if_paused(node, Event::Window(id)) {
+        let route = stream.incoming();
+        if self.hold_if_late(&route, Event::Window(id)) {
             return;
         }
-        if !self.control_passes(remote_node, node, Event::Window(id)) {
+        if !self.control_passes(&route, Event::Window(id)) {
             let wait_ns = self.config.network.retransmit_ns_min;
-            return self.send_control(remote_node, node, Event::Window(id), wait_ns);
+            return self.send_control(route.from, route.to, Event::Window(id), wait_ns);
         }
         let Some(stream) = self.network.streams.get_mut(id) else {
             return;
@@ -138,13 +138,20 @@ impl World {
         let Some(stream) = self.network.streams.get_mut(id) else {
             return;
         };
-        let passage = self.network.links.depart(stream.node, stream.remote_node);
-        let arrives_ns = (now_ns + passage.latency_ns).max(stream.last_arrival_ns);
+        let links = &mut self.network.links;
+        let bytes = payload.wire_bytes();
+        let passage = links.depart(stream.node, stream.remote_node, bytes, now_ns);
+        let under_way_ns = match passage.is_dropped {
+            true => self.config.network.retransmit_ns_min,
+            false => passage.latency_ns,
+        };
+        let arrives_ns = (now_ns.saturating_add(under_way_ns)).max(stream.last_arrival_ns);
         stream.last_arrival_ns = arrives_ns;
         stream.pipe.push_back(Segment {
             arrives_ns,
             key: passage.key,
             payload,
+            is_dropped: passage.is_dropped,
         });
         if !stream.is_scheduled {
             stream.is_scheduled = true;
