@@ -8,6 +8,10 @@
 mod datagrams;
 #[path = "conformance/files.rs"]
 mod files;
+#[path = "conformance/kills.rs"]
+mod kills;
+#[path = "conformance/names.rs"]
+mod names;
 #[path = "conformance/streams.rs"]
 mod streams;
 #[path = "conformance/tasks.rs"]

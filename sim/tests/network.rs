@@ -8,10 +8,14 @@ mod clogs;
 mod cuts;
 #[path = "network/latency.rs"]
 mod latency;
+#[path = "network/names.rs"]
+mod names;
 #[path = "network/packets.rs"]
 mod packets;
 #[path = "network/presets.rs"]
 mod presets;
+#[path = "network/streams.rs"]
+mod streams;
 
 use std::cell::RefCell;
 use std::fmt::Debug;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
 use super::events::Event;
@@ -125,8 +125,11 @@ impl World {
             return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
         }
         let (from_node, local) = (socket.node, socket.local);
-        // As on a real network, nobody says that there is no such host.
-        let (SocketAddr::V4(to), Some(to_node)) = (to, self.node_of(from_node, to.ip())) else {
+        let SocketAddr::V4(to) = to else {
+            return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
+        };
+        let Some(to_node) = self.addressee(from_node, local.ip(), to)? else {
+            // As on a real network, nobody says that there is no such host.
             return Ok(payload.len());
         };
         let to = SocketAddrV4::new(destination(*to.ip()), to.port());
@@ -151,6 +154,24 @@ impl World {
         }
         self.post(packet, payload, passage.latency_ns);
         Ok(payload.len())
+    }
+
+    /// The node that a datagram goes to, if there is one.
+    #[inline]
+    fn addressee(&self, sender: u32, from: IpAddr, to: SocketAddrV4) -> io::Result<Option<u32>> {
+        let node = self.node_of(sender, IpAddr::V4(*to.ip()));
+        let code = if to.port() == 0 {
+            libc::EINVAL
+        } else if node == Some(sender) {
+            return Ok(node);
+        } else if to.ip().is_broadcast() {
+            libc::EACCES
+        } else if from.is_loopback() {
+            libc::EINVAL
+        } else {
+            return Ok(node);
+        };
+        Err(io::Error::from_raw_os_error(code))
     }
 
     #[inline]

@@ -20,6 +20,8 @@ pub(super) enum Event {
     Reset(Id),
     /// This sender learns that its peer has read.
     Window(Id),
+    /// This end of a stream gives up, unless it has been answered.
+    GiveUp(Id),
 }
 
 /// Events by time; those of one instant by their tie-breaker.

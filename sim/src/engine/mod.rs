@@ -41,13 +41,16 @@ pub use self::clock_faults::{ClockEffect, ClocksInPause, add_clock_effect, remov
 pub use self::disk_faults::{DiskEffect, add_disk_effect, remove_disk_effects};
 pub use self::files::DiskTiming;
 pub(crate) use self::files::{Effort, OpenedFile};
+pub(crate) use self::network::Answer;
 pub use self::network::{
-    Bandwidth, FaultTag, GrayLink, Latency, LinkEffect, NetworkConfig, PRESETS, Preset, Swizzle,
-    SwizzleStep, add_gray_link, add_link_effect, count_fault, cuts, fault_observed, new_fault_tag,
-    preset, remove_link_effects, set_link_bandwidth, set_link_latency, swizzle,
+    Bandwidth, FaultTag, GrayLink, Latency, LinkEffect, NameEffect, NetworkConfig, PRESETS, Preset,
+    Swizzle, SwizzleStep, add_gray_link, add_link_effect, add_name_effect, count_fault, cuts,
+    fault_observed, new_fault_tag, preset, remove_link_effects, set_link_bandwidth,
+    set_link_latency, swizzle,
 };
 pub use self::nodes::{EndReport, add_node};
 pub(crate) use self::slots::Id;
+pub(crate) use self::streams::NEIGHBOUR_PATIENCE_NS;
 pub(crate) use self::tasks::LocalFuture;
 use self::world::World;
 pub use crate::interpose::{Escape, EscapeKind};

@@ -86,6 +86,11 @@ impl<T> Slots<T> {
         Some(value)
     }
 
+    /// The live entries, in order of place.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
     /// The ids of the live entries that `wanted` picks, in order of place.
     pub(super) fn ids_where(&self, wanted: impl Fn(&T) -> bool) -> Vec<Id> {
         let live = self

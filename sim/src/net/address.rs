@@ -3,7 +3,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use crate::engine::world;
+use crate::engine::{Answer, world};
+use crate::time::{Duration, sleep};
 
 /// What names a socket's address: an address, or `host:port`.
 pub trait ToSocketAddrs {
@@ -76,7 +77,7 @@ impl<T: ToSocketAddrs + ?Sized> ToSocketAddrs for &T {
 /// The addresses of a host. In the engine, nodes are known by their names.
 ///
 /// # Errors
-/// If the text is not `host:port`, or the name is unknown.
+/// If the text is not `host:port`, the name is unknown, or nobody answers, as getaddrinfo(3).
 pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
     let name = match host.to_host() {
         Host::Address(address) => return Ok(vec![address]),
@@ -92,11 +93,13 @@ pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>
         let problem = format!("`{name}` is not an address: expected host:port");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
     };
-    match world::with(|world| world.resolve(host)) {
-        Some(ip) => Ok(vec![SocketAddr::new(ip, port)]),
-        None => Err(io::Error::other(format!(
-            "no node of the simulation is named `{host}`"
-        ))),
+    let Answer { after_ns, address } = world::with(|world| world.look_up(host));
+    if after_ns > 0 {
+        sleep(Duration::from_nanos(after_ns)).await;
+    }
+    match address {
+        Ok(ip) => Ok(vec![SocketAddr::new(ip, port)]),
+        Err(unresolved) => Err(io::Error::other(format!("{unresolved}: `{host}`"))),
     }
 }
 

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::address::{ToSocketAddrs, resolve};
-use crate::engine::{Id, world};
+use crate::engine::{Id, NEIGHBOUR_PATIENCE_NS, world};
+use crate::time::{Duration, sleep};
 
 /// A socket that accepts connections.
 pub struct TcpListener(ListenerIn);
@@ -124,14 +125,21 @@ impl TcpStream {
     ///
     /// # Errors
     /// ECONNREFUSED if nobody listens there; ETIMEDOUT after some two minutes of silence;
-    /// EHOSTUNREACH for an address that no node has.
+    /// EHOSTUNREACH, after three seconds, for an address of the network that no node has; ENETUNREACH
+    /// for one of another network; EADDRNOTAVAIL if all ephemeral ports are in use.
     pub async fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
         let remote = resolve(address).await?;
         if !world::is_running() {
             let stream = tokio::net::TcpStream::connect(remote).await?;
             return Ok(Self(StreamIn::Tokio(Box::new(stream))));
         }
-        let (id, local, remote) = world::with(|world| world.tcp_connect(remote))?;
+        let begun = world::with(|world| world.tcp_connect(remote));
+        if let Err(error) = &begun
+            && error.raw_os_error() == Some(libc::EHOSTUNREACH)
+        {
+            sleep(Duration::from_nanos(NEIGHBOUR_PATIENCE_NS)).await;
+        }
+        let (id, local, remote) = begun?;
         // From here on, dropping this future closes the socket.
         let stream = Self::of_engine(id, local, remote);
         std::future::poll_fn(|context| world::with(|world| world.tcp_poll_connect(id, context)))
@@ -169,6 +177,20 @@ impl TcpStream {
         match &self.0 {
             StreamIn::Engine(_) => Ok(()),
             StreamIn::Tokio(stream) => stream.set_nodelay(nodelay),
+        }
+    }
+
+    /// Makes letting go of the stream a reset, which discards what has not been sent.
+    ///
+    /// # Errors
+    /// As `setsockopt(2)`.
+    pub fn set_zero_linger(&self) -> io::Result<()> {
+        match &self.0 {
+            StreamIn::Engine(stream) => {
+                world::with(|world| world.tcp_set_zero_linger(stream.id));
+                Ok(())
+            }
+            StreamIn::Tokio(stream) => stream.set_zero_linger(),
         }
     }
 

@@ -90,3 +90,19 @@ fn a_port_has_one_socket_of_a_kind() {
         log
     });
 }
+
+#[test]
+fn some_addresses_are_refused() {
+    check(|_| async {
+        let mut log = Log::default();
+        let (ours, _) = pair().await;
+        let any = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+        for socket in [&ours, &any] {
+            log.result("port 0", socket.send_to(b"x", "127.0.0.1:0").await);
+            log.result("everybody", socket.send_to(b"x", "255.255.255.255:9").await);
+            log.result("another kind", socket.send_to(b"x", "[::1]:9").await);
+        }
+        log.result("not from here", ours.send_to(b"x", "10.255.0.1:9").await);
+        log
+    });
+}

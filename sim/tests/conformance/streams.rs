@@ -1,7 +1,7 @@
 //! TCP: connecting, ending, and ending badly.
 
-use squall_sim::net::{TcpListener, TcpStream};
-use squall_sim::time::{Duration, timeout};
+use squall_sim::net::{TcpListener, TcpStream, UdpSocket};
+use squall_sim::time::{Duration, sleep, timeout};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Log, check, settle};
@@ -16,7 +16,7 @@ async fn pair() -> (TcpListener, TcpStream, TcpStream) {
 }
 
 /// What two reads and two writes meet, one after the other.
-async fn probe(log: &mut Log, stream: &mut TcpStream) {
+pub(super) async fn probe(log: &mut Log, stream: &mut TcpStream) {
     let mut buffer = [0; 16];
     for _ in 0..2 {
         let read = stream.read(&mut buffer).await;
@@ -273,6 +273,139 @@ fn a_writer_that_waits_for_room_learns_of_the_end() {
         let (written, read, _client) = writer.await.unwrap();
         log.result("write", written);
         log.result("read", read);
+        log
+    });
+}
+
+#[test]
+fn a_full_backlog_keeps_the_next_one_waiting() {
+    check(|_| async {
+        let mut log = Log::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut clients = Vec::new();
+        let patience = Duration::from_millis(300);
+        while let Ok(client) = timeout(patience, TcpStream::connect(address)).await {
+            clients.push(client.unwrap());
+        }
+        log.see("taken in", clients.len());
+        let next = squall_sim::task::spawn(TcpStream::connect(address));
+        sleep(Duration::from_millis(50)).await;
+        log.see("is through", next.is_finished());
+        log.result("accept", listener.accept().await.map(|_| ()));
+        // Its second SYN comes a second after the first.
+        let connected = timeout(Duration::from_secs(5), next).await;
+        log.see(
+            "is through",
+            connected.is_ok_and(|it| it.is_ok_and(|it| it.is_ok())),
+        );
+        log
+    });
+}
+
+#[test]
+fn a_port_is_bound_again_while_its_connections_live() {
+    check(|_| async {
+        let mut log = Log::default();
+        let (listener, mut client, mut server) = pair().await;
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let listener = TcpListener::bind(address).await.unwrap();
+        let mut other = TcpStream::connect(address).await.unwrap();
+        let (mut accepted, _) = listener.accept().await.unwrap();
+        client.write_all(&[1]).await.unwrap();
+        other.write_all(&[2]).await.unwrap();
+        log.result("old", server.read_u8().await);
+        log.result("new", accepted.read_u8().await);
+        // The side that closes first would have to wait before its port is free.
+        drop((server, accepted));
+        settle().await;
+        drop((client, other, listener));
+        settle().await;
+        log.result("again", TcpListener::bind(address).await.map(|_| ()));
+        log
+    });
+}
+
+#[test]
+fn a_callers_port_is_taken() {
+    check(|_| async {
+        let mut log = Log::default();
+        let (_listener, client, _server) = pair().await;
+        let (_, other, _) = pair().await;
+        let address = client.local_addr().unwrap();
+        log.see(
+            "two callers, one port",
+            address == other.local_addr().unwrap(),
+        );
+        let any = ([0, 0, 0, 0], address.port()).into();
+        for place in [address, any] {
+            log.result("listen", TcpListener::bind(place).await.map(|_| ()));
+            log.result("datagrams", UdpSocket::bind(place).await.map(|_| ()));
+        }
+        log
+    });
+}
+
+#[test]
+fn nobody_has_port_zero() {
+    check(|_| async {
+        let mut log = Log::default();
+        log.result(
+            "connect",
+            TcpStream::connect("127.0.0.1:0").await.map(|_| ()),
+        );
+        log
+    });
+}
+
+#[test]
+fn a_close_without_lingering_is_a_reset() {
+    check(|_| async {
+        let mut log = Log::default();
+        let (_listener, mut client, mut server) = pair().await;
+        server.write_all(b"early").await.unwrap();
+        settle().await;
+        log.result("option", server.set_zero_linger());
+        drop(server);
+        settle().await;
+        probe(&mut log, &mut client).await;
+        log
+    });
+}
+
+#[test]
+fn what_is_under_way_arrives_before_the_reset_behind_it() {
+    check(|_| async {
+        let mut log = Log::default();
+        let (_listener, mut client, mut server) = pair().await;
+        client.write_all(b"unread").await.unwrap();
+        settle().await;
+        server.write_all(b"answer").await.unwrap();
+        drop(server);
+        settle().await;
+        probe(&mut log, &mut client).await;
+        log
+    });
+}
+
+#[test]
+fn whoever_leaves_before_being_accepted_is_accepted_all_the_same() {
+    check(|_| async {
+        let mut log = Log::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"bye").await.unwrap();
+        drop(client);
+        let client = TcpStream::connect(address).await.unwrap();
+        client.set_zero_linger().unwrap();
+        drop(client);
+        settle().await;
+        for _ in 0..2 {
+            let (mut server, _) = listener.accept().await.unwrap();
+            probe(&mut log, &mut server).await;
+        }
         log
     });
 }

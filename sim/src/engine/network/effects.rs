@@ -41,6 +41,9 @@ pub enum LinkEffect {
     Corrupt { per_mille: u32 },
     /// The link carries no more than this.
     Throttle { to: Bandwidth },
+    /// A write to a stream takes in less than it could with this probability, and a read of it at the
+    /// other end gives less than there is: a keyed length up to this, at least one byte.
+    Chop { per_mille: u32, bytes_max: u32 },
 }
 
 impl LinkEffect {
@@ -50,7 +53,8 @@ impl LinkEffect {
             Self::Reorder { per_mille, .. }
             | Self::Lossy { per_mille }
             | Self::Duplicate { per_mille }
-            | Self::Corrupt { per_mille } => *per_mille <= 1000,
+            | Self::Corrupt { per_mille }
+            | Self::Chop { per_mille, .. } => *per_mille <= 1000,
             Self::Delay { by } => by.is_sound(),
             Self::Cut
             | Self::CutToPort { .. }
@@ -105,6 +109,23 @@ impl LinkEffect {
             Self::Corrupt { per_mille } => packet.label("corrupt").chance(*per_mille, 1000),
             _ => false,
         }
+    }
+}
+
+impl LinkEffect {
+    /// What it leaves of a read or write of this length, if that is less.
+    pub(super) fn chops(&self, length: usize, key: Key) -> Option<usize> {
+        let Self::Chop {
+            per_mille,
+            bytes_max,
+        } = self
+        else {
+            return None;
+        };
+        let longest = (u64::from(*bytes_max).max(1)).min(length as u64);
+        let is_chopped = length > 1 && key.label("is").chance(*per_mille, 1000);
+        let left = is_chopped.then(|| key.label("length").between(1, longest) as usize);
+        left.filter(|left| *left < length)
     }
 }
 
@@ -167,6 +188,7 @@ pub fn add_link_effect(from: NodeId, to: NodeId, tag: FaultTag, effect: LinkEffe
 pub fn remove_link_effects(tag: FaultTag) {
     world::with(|world| {
         world.network.links.remove_effects(tag);
+        world.network.names.remove_effects(tag);
         world.release_unclogged();
     });
 }

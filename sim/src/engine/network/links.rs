@@ -256,6 +256,26 @@ impl Links {
         arrival
     }
 
+    /// What is left of a read or write of this length. `key_of` makes its identity of the link's.
+    pub(in crate::engine) fn chop(
+        &mut self,
+        route: &Route,
+        length: usize,
+        key_of: impl Fn(Key) -> Key,
+    ) -> usize {
+        let link = &self.table[route.from as usize][route.to as usize];
+        let key = key_of(link.key);
+        let chopped = |(tag, effect): &(FaultTag, LinkEffect)| {
+            let left = effect.chops(length, key)?;
+            Some((*tag, left))
+        };
+        let Some((tag, left)) = link.effects.iter().find_map(chopped) else {
+            return length;
+        };
+        self.observations.count(tag);
+        left
+    }
+
     /// The fault that clogs a link.
     pub(super) fn clog(&self, route: &Route) -> Option<FaultTag> {
         let effects = &self.table[route.from as usize][route.to as usize].effects;

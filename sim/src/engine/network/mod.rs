@@ -21,6 +21,7 @@ mod ports;
 mod presets;
 mod swizzle;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub use self::gray::{GrayLink, add_gray_link};
 pub use self::latency::Latency;
 pub(super) use self::links::{Arrival, Links, Route};
 pub use self::links::{set_link_bandwidth, set_link_latency};
+pub(crate) use self::names::Answer;
+pub use self::names::{NameEffect, add_name_effect};
 pub(super) use self::ports::{FIRST_EPHEMERAL_PORT, Port, Socket};
 pub use self::presets::{PRESETS, Preset, preset};
 pub use self::swizzle::{Swizzle, SwizzleStep, swizzle};
@@ -100,6 +103,9 @@ pub(super) struct Network {
     pub(super) listeners: Slots<super::streams::Listener>,
     pub(super) streams: Slots<super::streams::Stream>,
     clogged: clog::Clogged,
+    /// Nodes that have used every ephemeral port once.
+    ports_used_up: BTreeSet<u32>,
+    names: names::Names,
 }
 
 impl Network {
@@ -112,6 +118,8 @@ impl Network {
             listeners: Slots::default(),
             streams: Slots::default(),
             clogged: clog::Clogged::default(),
+            ports_used_up: BTreeSet::new(),
+            names: names::Names::new(root.label("name")),
         }
     }
 }
@@ -154,6 +162,7 @@ impl World {
             .streams
             .ids_where(|stream| stream.node == node && !stream.is_orphan());
         let count = streams.len() as u64;
+        self.reset_unaccepted(node);
         streams.into_iter().for_each(|id| self.close_stream(id));
         self.drop_bound_sockets_of(node);
         count

@@ -16,7 +16,7 @@ impl World {
             return self.send_dropped(id);
         }
         if self.hold_if_late(&route, Event::Segment(id)) {
-            return;
+            return self.limit_patience(id, self.config.network.give_up_ns);
         }
         let Some(stream) = self.network.streams.get_mut(id) else {
             return;
@@ -43,6 +43,7 @@ impl World {
             return;
         };
         (stream.attempts, stream.stalled_since_ns) = (0, None);
+        stream.gives_up_ns = None;
         let Some(peer_id) = stream.peer else { return };
         while let Some(segment) = self.network.pop_due(id, now_ns) {
             let Some(peer) = self.network.streams.get_mut(peer_id) else {
@@ -54,6 +55,7 @@ impl World {
                     peer.inbox.push_back(bytes);
                 }
                 Payload::Finish => peer.has_seen_finish = true,
+                Payload::Reset => return self.deliver_reset(id, peer_id),
             }
             self.counters.packets_delivered += 1;
         }
@@ -174,17 +176,44 @@ impl World {
         let Some(stream) = self.network.streams.get(id) else {
             return;
         };
-        let route = stream.incoming();
-        // To one that has heard the goodbye a reset says that nobody reads any more: tcp_reset().
-        let code = match stream.has_seen_finish {
-            true => libc::EPIPE,
-            false => libc::ECONNRESET,
-        };
+        let (route, code) = (stream.incoming(), stream.code_of_reset());
         if self.hold_if_late(&route, Event::Reset(id)) {
             return;
         }
         if self.control_passes(&route, Event::Reset(id)) {
             self.break_stream(id, code);
+        }
+    }
+
+    /// A reset has come in its place behind what was sent before it.
+    fn deliver_reset(&mut self, from: Id, to: Id) {
+        self.network.streams.remove(from);
+        if let Some(stream) = self.network.streams.get(to) {
+            let code = stream.code_of_reset();
+            self.break_stream(to, code);
+        }
+    }
+
+    /// Lets an end give up by itself if nothing has come of what it waits for after this time.
+    pub(super) fn limit_patience(&mut self, id: Id, patience_ns: u64) {
+        let Some(stream) = self.network.streams.get_mut(id) else {
+            return;
+        };
+        if stream.gives_up_ns.is_some() {
+            return;
+        }
+        let gives_up_ns = self.now_ns.saturating_add(patience_ns);
+        stream.gives_up_ns = Some(gives_up_ns);
+        let who = self.key.label("patience").with(u64::from(stream.node));
+        let key = who.with(u64::from(stream.local.port()));
+        self.schedule(gives_up_ns, key, Event::GiveUp(id));
+    }
+
+    pub(in crate::engine) fn patience_ends(&mut self, id: Id) {
+        let stream = self.network.streams.get(id);
+        let gives_up_ns = stream.and_then(|stream| stream.gives_up_ns);
+        if gives_up_ns.is_some_and(|at_ns| at_ns <= self.now_ns) {
+            self.break_stream(id, libc::ETIMEDOUT);
         }
     }
 
@@ -208,6 +237,17 @@ impl World {
             .into_iter()
             .flatten()
             .for_each(|waker| self.wake(waker));
+    }
+}
+
+impl Stream {
+    /// What a reset means to this end. To one that has heard the goodbye it says that nobody reads any
+    /// more: Linux's `tcp_reset`.
+    fn code_of_reset(&self) -> i32 {
+        match self.has_seen_finish {
+            true => libc::EPIPE,
+            false => libc::ECONNRESET,
+        }
     }
 }
 

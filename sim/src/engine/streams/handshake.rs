@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::task::{Context, Poll};
 
 use super::super::events::Event;
@@ -15,8 +15,10 @@ use super::{HEADER_BYTES, Listener, Phase, Stream, errno, event_word};
 /// Linux sends a SYN again after 1, 2, 4, … seconds, six times (`tcp_syn_retries`).
 const SYN_RETRY_NS: u64 = 1_000_000_000;
 const SYN_RETRIES_MAX: u32 = 6;
-/// How many connections wait to be accepted; Linux's `somaxconn`.
-const BACKLOG_MAX: usize = 4096;
+/// What std and tokio ask `listen(2)` for. Linux lets one connection more wait to be accepted.
+const BACKLOG: usize = 128;
+/// How often Linux asks, a second apart, who has an address on its own network (`mcast_solicit`).
+pub(crate) const NEIGHBOUR_PATIENCE_NS: u64 = 3_000_000_000;
 
 impl World {
     pub(crate) fn tcp_listen(&mut self, address: SocketAddr) -> io::Result<(Id, SocketAddr)> {
@@ -75,14 +77,19 @@ impl World {
         remote: SocketAddr,
     ) -> io::Result<(Id, SocketAddr, SocketAddr)> {
         let node = self.current_node();
-        let (SocketAddr::V4(remote), Some(remote_node)) = (remote, self.node_of(node, remote.ip()))
-        else {
-            return Err(errno(libc::EHOSTUNREACH));
+        let SocketAddr::V4(remote) = remote else {
+            return Err(errno(libc::ENETUNREACH));
         };
-        let port = self.ephemeral_port(node, Socket::Listener(Id::from_word(0)));
+        let Some(remote_node) = self.node_of(node, (*remote.ip()).into()) else {
+            return Err(errno(unreachable(*remote.ip())));
+        };
         let remote = SocketAddrV4::new(destination(*remote.ip()), remote.port());
+        let port = self
+            .callers_port(node, remote)
+            .ok_or_else(|| errno(libc::EADDRNOTAVAIL))?;
         let local = SocketAddrV4::new(source(node, *remote.ip()), port);
-        let stream = Stream::new(node, local, (remote_node, remote), Phase::Connecting);
+        let mut stream = Stream::new(node, local, (remote_node, remote), Phase::Connecting);
+        stream.is_caller = true;
         let id = self.network.streams.insert(stream);
         self.send_control(node, remote_node, Event::Syn(id), 0);
         Ok((id, local.into(), remote.into()))
@@ -137,10 +144,13 @@ impl World {
         if stream.phase != Phase::Connecting {
             return;
         }
-        let (route, local, remote) = (stream.outgoing(), stream.local, stream.remote);
+        let (route, attempts) = (stream.outgoing(), stream.attempts);
+        let (local, remote) = (stream.local, stream.remote);
         let (from, to) = (route.from, route.to);
         if self.hold_if_late(&route, Event::Syn(id)) {
-            return;
+            let last = SYN_RETRY_NS << (SYN_RETRIES_MAX + 1);
+            let patience_ns = last - (SYN_RETRY_NS << attempts);
+            return self.limit_patience(id, patience_ns);
         }
         if !self.control_passes(&route, Event::Syn(id)) || !self.nodes[to as usize].powered {
             return self.retry_syn(id);
@@ -157,7 +167,7 @@ impl World {
         let Some(listener) = self.network.listeners.get_mut(listener_id) else {
             return;
         };
-        if listener.backlog.len() >= BACKLOG_MAX {
+        if listener.backlog.len() > BACKLOG {
             return self.retry_syn(id);
         }
         let other_id = self.network.streams.insert(other_end);
@@ -176,10 +186,10 @@ impl World {
         let Some(stream) = self.network.streams.get_mut(id) else {
             return;
         };
-        if stream.attempts >= SYN_RETRIES_MAX {
-            return self.break_stream(id, libc::ETIMEDOUT);
-        }
         let wait_ns = SYN_RETRY_NS << stream.attempts;
+        if stream.attempts >= SYN_RETRIES_MAX {
+            return self.limit_patience(id, wait_ns);
+        }
         stream.attempts += 1;
         let (from, to) = (stream.node, stream.remote_node);
         self.send_control(from, to, Event::Syn(id), wait_ns);
@@ -208,9 +218,18 @@ impl World {
             return;
         };
         stream.phase = Phase::Open;
-        stream.attempts = 0;
+        (stream.attempts, stream.gives_up_ns) = (0, None);
         if let Some(waker) = stream.writer.take() {
             self.wake(waker);
         }
+    }
+}
+
+/// Why nobody answers at an address that no node has: of the nodes' own network, none is there; to
+/// other networks there is no way.
+fn unreachable(ip: Ipv4Addr) -> i32 {
+    match ip.octets()[0] {
+        10 => libc::EHOSTUNREACH,
+        _ => libc::ENETUNREACH,
     }
 }

@@ -13,9 +13,11 @@ mod ending;
 mod handshake;
 mod transfer;
 
+pub(crate) use self::handshake::NEIGHBOUR_PATIENCE_NS;
+
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::events::Event;
 use super::network::Route;
@@ -47,9 +49,17 @@ pub(super) struct Stream {
     pipe: VecDeque<Segment>,
     is_scheduled: bool,
     last_arrival_ns: u64,
+    /// Whether it was this end that connected.
+    is_caller: bool,
+    /// Whether letting go of it is a reset, whatever has been read.
+    is_abortive: bool,
     /// How often the head has been sent again, or the SYN.
     attempts: u32,
     stalled_since_ns: Option<u64>,
+    /// When it gives up waiting for an answer that a clog or a pause holds back.
+    gives_up_ns: Option<u64>,
+    /// How many reads and writes a fault may have cut short.
+    chops: u64,
     /// Bytes that were sent and that the peer has not read.
     unread_bytes: usize,
     is_finished: bool,
@@ -81,7 +91,8 @@ enum Owner {
     Program,
     /// The program has let go; the kernel still delivers what is in the pipe, with a FIN behind.
     Kernel,
-    /// The machine lost power; what had left it still arrives, nothing else does.
+    /// The machine lost power, or the connection was reset; what had left still arrives, nothing else
+    /// does.
     Nobody,
 }
 
@@ -96,6 +107,7 @@ struct Segment {
 enum Payload {
     Bytes(Vec<u8>),
     Finish,
+    Reset,
 }
 
 impl Payload {
@@ -104,7 +116,7 @@ impl Payload {
     fn wire_bytes(&self) -> usize {
         match self {
             Self::Bytes(bytes) => HEADER_BYTES + bytes.len(),
-            Self::Finish => HEADER_BYTES,
+            Self::Finish | Self::Reset => HEADER_BYTES,
         }
     }
 }
@@ -122,8 +134,12 @@ impl Stream {
             pipe: VecDeque::new(),
             is_scheduled: false,
             last_arrival_ns: 0,
+            is_caller: false,
+            is_abortive: false,
             attempts: 0,
             stalled_since_ns: None,
+            gives_up_ns: None,
+            chops: 0,
             unread_bytes: 0,
             is_finished: false,
             is_window_update_due: false,
@@ -153,6 +169,21 @@ impl Stream {
         self.outgoing().reversed()
     }
 
+    /// The port that it calls this address from.
+    pub(super) fn port_of_call(&self, node: u32, to: SocketAddrV4) -> Option<u16> {
+        let is_call = self.is_caller && self.owner != Owner::Nobody;
+        (is_call && self.node == node && self.remote == to).then(|| self.local.port())
+    }
+
+    /// Whether it holds a port that no socket was bound to before.
+    pub(super) fn is_on_callers_port(&self, node: u32, ip: Ipv4Addr, port: u16) -> bool {
+        self.is_caller
+            && self.node == node
+            && self.local.port() == port
+            && (ip.is_unspecified() || ip == *self.local.ip())
+            && self.owner != Owner::Nobody
+    }
+
     pub(super) fn is_orphan(&self) -> bool {
         self.owner != Owner::Program
     }
@@ -168,6 +199,6 @@ fn event_word(event: Event) -> u64 {
         Event::SynAck(_) => 2,
         Event::Reset(_) => 3,
         Event::Window(_) => 4,
-        Event::Timer(_) | Event::Datagram(_) | Event::Segment(_) => 0,
+        Event::Timer(_) | Event::Datagram(_) | Event::Segment(_) | Event::GiveUp(_) => 0,
     }
 }

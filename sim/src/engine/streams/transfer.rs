@@ -4,10 +4,11 @@ use std::io;
 use std::task::{Context, Poll};
 
 use super::super::events::Event;
+use super::super::network::{Links, Route};
 use super::super::slots::Id;
 use super::super::waker::Waiter;
 use super::super::world::World;
-use super::{Payload, Phase, Segment, errno};
+use super::{Payload, Phase, Segment, Stream, errno};
 
 /// What one segment carries at the most, as with segmentation offload.
 const SEGMENT_BYTES_MAX: usize = 64 * 1024;
@@ -35,7 +36,11 @@ impl World {
             stream.writer = Some(Waiter::of(context));
             return Poll::Pending;
         }
-        let length = bytes.len().min(room).min(SEGMENT_BYTES_MAX);
+        let mut length = bytes.len().min(room).min(SEGMENT_BYTES_MAX);
+        let route = stream.outgoing();
+        if self.network.links.is_harmed(&route) {
+            length = chop(&mut self.network.links, stream, &route, length);
+        }
         stream.unread_bytes += length;
         let mut buffer = self.network.buffers.take();
         buffer.extend_from_slice(&bytes[..length]);
@@ -62,7 +67,12 @@ impl World {
             stream.reader = Some(Waiter::of(context));
             return Poll::Pending;
         }
-        Poll::Ready(Ok(self.read_inbox(id, buffer)))
+        let route = stream.incoming();
+        let mut length = buffer.len().min(stream.inbox_bytes);
+        if self.network.links.is_harmed(&route) {
+            length = chop(&mut self.network.links, stream, &route, length);
+        }
+        Poll::Ready(Ok(self.read_inbox(id, &mut buffer[..length])))
     }
 
     fn read_inbox(&mut self, id: Id, buffer: &mut [u8]) -> usize {
@@ -158,4 +168,16 @@ impl World {
             self.schedule(arrives_ns, passage.key, Event::Segment(id));
         }
     }
+}
+
+/// What a fault of the link leaves of a read or write of this length.
+#[cold]
+fn chop(links: &mut Links, stream: &mut Stream, route: &Route, length: usize) -> usize {
+    stream.chops += 1;
+    let ports = u64::from(route.from_port) << 16 | u64::from(route.to_port);
+    let side = u64::from(stream.node == route.from);
+    let ordinal = stream.chops;
+    links.chop(route, length, |link| {
+        link.label("chop").with(ports).with(side).with(ordinal)
+    })
 }
