@@ -29,6 +29,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Judge histories that were recorded elsewhere
     Check(CheckArgs),
+    /// Examine whether runs repeat: find the first decision that differs, and what escapes
+    Doctor(DoctorArgs),
     /// List scenarios and planted bugs
     List,
     /// Measure the tests: how soon is each planted bug found?
@@ -97,6 +99,25 @@ pub struct ReplayArgs {
     /// Where the report goes
     #[arg(long, default_value = "squall-out", value_name = "DIR")]
     pub out: PathBuf,
+    /// Run it twice more, in fresh processes, and say where the runs differ if they do
+    #[arg(long)]
+    pub check_determinism: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// A scenario; all if left out
+    #[arg(long, value_name = "ID")]
+    pub scenario: Option<String>,
+    /// A seed; each scenario's first of the base seed if left out
+    #[arg(long, value_parser = parse_seed)]
+    pub seed: Option<Seed>,
+    /// What the seeds are made of
+    #[arg(long, value_name = "SEED", value_parser = parse_seed, default_value = "0x1")]
+    pub base_seed: Seed,
+    /// Switch on a planted bug
+    #[arg(long, value_name = "ID")]
+    pub mutant: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -16,4 +16,5 @@ pub mod testing;
 pub mod campaign;
 pub mod cli;
 pub mod commands;
+pub mod doctor;
 pub mod exit;

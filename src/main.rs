@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Campaign(args) => commands::campaign::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Check(args) => commands::check::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
         Command::List => commands::list::run(),
         Command::Mutants(args) => commands::mutants::run(&args),
         Command::Serve(args) => commands::serve::run(&args),

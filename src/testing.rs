@@ -6,7 +6,10 @@
 //! - `SQUALL_SEED=0x…` runs one seed, `SQUALL_SEEDS=N` so many.
 //! - `regressions/*.test.json` beside the crate's manifest name seeds that once failed: those of this
 //!   test run first. A failure says what to write there.
+//! - `SQUALL_DOCTOR=1` examines the first seed instead: see [`crate::doctor`].
 //! - A failure prints what is impossible, where the report lies, and a line that runs it again.
+
+mod examination;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -24,7 +27,7 @@ use squall_workloads::history::Recorder;
 use squall_workloads::plan::{PlannedOperation, Seed};
 use squall_workloads::system::Completion;
 
-use crate::campaign::addresses::with_fixed_addresses;
+use crate::campaign::Addresses;
 
 /// In the process of one run: its seed.
 const RUN: &str = "SQUALL_TEST_RUN";
@@ -63,15 +66,22 @@ impl<E: std::fmt::Debug> Ending for Result<(), E> {
 ///
 /// # Panics
 /// If a seed fails: that is how a test fails.
-pub fn run<F>(case: &Case, body: impl Fn() -> F + Send)
+pub fn run<F>(case: &Case, body: impl Fn() -> F + Send + Sync)
 where
     F: Future + 'static,
     F::Output: Ending,
 {
     if let Ok(seed) = std::env::var(RUN) {
-        return run_here(parse(RUN, &seed), body);
+        let seed = parse(RUN, &seed);
+        return match std::env::var(examination::ASKED) {
+            Ok(asked) => examination::answer(&asked, seed, body),
+            Err(_) => run_here(seed, body),
+        };
     }
     let seeds = seeds_of(case);
+    if std::env::var_os("SQUALL_DOCTOR").is_some() {
+        return examination::examine(case, seeds[0]);
+    }
     if let Some((seed, output)) = first_failure(case, &seeds) {
         eprintln!("{}", explain(case, seed, &output));
         // The story has been told: another panic's message would only stand in its way.
@@ -91,6 +101,11 @@ where
     });
     match outcome {
         Ok(outcome) if !outcome.panics.is_empty() => {
+            let harmful = outcome
+                .escapes
+                .iter()
+                .filter(|escape| escape.kind.is_harmful());
+            harmful.for_each(|escape| eprintln!("{STORY}note: {escape}"));
             std::panic::resume_unwind(Box::new("a node panicked"))
         }
         Ok(outcome) => assert_eq!(outcome.output, None, "the test returned an error"),
@@ -200,16 +215,9 @@ fn first_failure(case: &Case, seeds: &[Seed]) -> Option<(Seed, String)> {
 
 /// Runs one seed; its output if it failed.
 fn run_in_process(case: &Case, seed: Seed) -> Option<String> {
-    let program = std::env::current_exe()
-        .unwrap_or_else(|error| panic!("the test binary is not to be found: {error}"));
-    let name = name_of(case);
-    let mut command = Command::new(program);
-    command.args([name, "--exact", "--nocapture", "--test-threads=1"]);
-    command
-        .env(RUN, seed.to_string())
-        .env(REPORT, report_path(case, seed));
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = with_fixed_addresses(|| command.spawn())
+    let mut command = run_command(case, seed);
+    let output = Addresses::Fixed
+        .start(|| command.spawn())
         .and_then(Child::wait_with_output)
         .unwrap_or_else(|error| panic!("the test binary cannot be started: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
@@ -217,6 +225,19 @@ fn run_in_process(case: &Case, seed: Seed) -> Option<String> {
     // A name that the binary does not know would pass for ever.
     let has_run = text.contains("running 1 test");
     (!output.status.success() || !has_run).then_some(text)
+}
+
+/// The process of one run: the test binary again, for this test alone.
+fn run_command(case: &Case, seed: Seed) -> Command {
+    let program = std::env::current_exe()
+        .unwrap_or_else(|error| panic!("the test binary is not to be found: {error}"));
+    let mut command = Command::new(program);
+    command.args([name_of(case), "--exact", "--nocapture", "--test-threads=1"]);
+    command
+        .env(RUN, seed.to_string())
+        .env(REPORT, report_path(case, seed));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 /// The name that the test binary knows the test by: its path without the crate's name.

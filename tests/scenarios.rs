@@ -4,7 +4,7 @@
 mod program;
 
 use program::Place;
-use squall::campaign::{Job, RunResult, Stats, What, worker};
+use squall::campaign::{Job, Probing, RunResult, Stats, What, worker};
 use squall_checkers::Verdict;
 use squall_sim::fault::Fault;
 use squall_workloads::plan::Seed;
@@ -25,7 +25,11 @@ fn run_without(scenario: &str, index: u64, kinds: &[&str]) -> RunResult {
         mutant: None,
         without: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
     };
-    let result = worker::run(&Job { what, detail: true });
+    let result = worker::run(&Job {
+        what,
+        detail: true,
+        probing: Probing::default(),
+    });
     // A worker silences panics: not what a test wants.
     let _ = std::panic::take_hook();
     result

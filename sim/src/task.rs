@@ -35,7 +35,10 @@ where
         guard.0.finish(Ok(output));
     });
     // A task of a node that is down never runs: it is cancelled as it is dropped.
-    let id = world::with(|world| world.spawn(task)).map_err(drop).ok();
+    let name = std::any::type_name::<F>();
+    let id = world::with(|world| world.spawn(task, name))
+        .map_err(drop)
+        .ok();
     JoinHandle(Handle::Engine { id, end })
 }
 

@@ -4,12 +4,13 @@
 //! in a child of its own; the results are summed up in a [`Tally`]. What comes out does not depend
 //! on how many workers there are, nor on who did what.
 
-pub(crate) mod addresses;
+mod addresses;
 mod fork;
 mod pool;
 mod tally;
 pub mod worker;
 
+pub use self::addresses::Addresses;
 pub use self::pool::{Flow, Pool, WorkerError};
 pub use self::tally::{Failure, ScenarioTally, Tally};
 
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use squall_checkers::Verdict;
 use squall_checkers::history::EventKind;
+use squall_sim::engine::{Findings, Wanted};
 use squall_workloads::plan::{Plan, Seed};
 use squall_workloads::record::Record;
 
@@ -27,6 +29,17 @@ pub struct Job {
     pub what: What,
     /// Whether the record is wanted, with all detail.
     pub detail: bool,
+    /// What else is wanted to be known.
+    #[serde(default)]
+    pub probing: Probing,
+}
+
+/// What is wanted to be known of a run besides its result.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probing {
+    pub wanted: Wanted,
+    /// Whether the run is to find a process that has run the same before.
+    pub is_warm: bool,
 }
 
 /// What decides a run.
@@ -53,6 +66,8 @@ pub struct RunResult {
     pub stats: Stats,
     /// The plan and the record, where the job asked for detail.
     pub detail: Option<Box<Detail>>,
+    /// What programs did besides, and what the job's probe found.
+    pub findings: Findings,
 }
 
 /// A run in full.

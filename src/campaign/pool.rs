@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, mpsc};
 
-use super::addresses::with_fixed_addresses;
+use super::Addresses;
 use super::{Job, RunResult};
 
 /// Why workers do not work.
@@ -37,8 +37,17 @@ impl Pool {
     /// If the operating system gives no process.
     pub fn start(count: usize) -> Result<Self, WorkerError> {
         let workers = (0..count.max(1))
-            .map(|_| Worker::start())
+            .map(|_| Worker::start(Addresses::Fixed))
             .collect::<Result<_, _>>()?;
+        Ok(Self { workers })
+    }
+
+    /// Starts one worker, with its memory at such addresses.
+    ///
+    /// # Errors
+    /// If the operating system gives no process.
+    pub fn start_one(addresses: Addresses) -> Result<Self, WorkerError> {
+        let workers = vec![Worker::start(addresses)?];
         Ok(Self { workers })
     }
 
@@ -104,14 +113,14 @@ pub enum Flow {
 }
 
 impl Worker {
-    fn start() -> Result<Self, WorkerError> {
+    fn start(addresses: Addresses) -> Result<Self, WorkerError> {
         let program = std::env::current_exe().map_err(WorkerError::Start)?;
         let mut command = Command::new(program);
         command
             .arg("worker")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        let started = with_fixed_addresses(|| command.spawn());
+        let started = addresses.start(|| command.spawn());
         let mut child = started.map_err(WorkerError::Start)?;
         let lost = || WorkerError::Start(io::Error::other("it has no pipes"));
         let input = child.stdin.take().ok_or_else(lost)?;

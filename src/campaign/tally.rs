@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use squall_checkers::{Anomaly, Verdict};
+use squall_sim::engine::{Escape, EscapeKind};
 use squall_workloads::judge::Kind;
 use squall_workloads::plan::Seed;
 
@@ -17,6 +18,8 @@ pub struct Tally {
     pub failures: BTreeMap<String, Failure>,
     /// Runs that differed when they were repeated.
     pub nondeterministic: Vec<(String, Seed)>,
+    /// What programs did around the simulation, by its kind: in how many runs, and the first of them.
+    pub escapes: BTreeMap<EscapeKind, (u64, Escape)>,
     /// Whys of runs that nobody could judge, or that proved nothing; a few of each.
     pub doubts: Vec<String>,
 }
@@ -60,6 +63,10 @@ impl Tally {
         let tally = self.scenarios.entry(scenario.to_owned()).or_default();
         tally.seeds += 1;
         tally.stats.add(&result.stats);
+        for escape in &result.findings.escapes {
+            let first = self.escapes.entry(escape.kind);
+            first.or_insert_with(|| (0, escape.clone())).0 += 1;
+        }
         let anomaly = match &result.verdict {
             Verdict::Valid { .. } => {
                 tally.valid += 1;

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use squall_checkers::{Anomaly, Verdict};
+use squall_sim::engine::{self, Findings, RunError};
 use squall_workloads::plan::Plan;
 use squall_workloads::record::Record;
 use squall_workloads::scenario::{self, Scenario};
@@ -68,9 +69,34 @@ pub fn run(job: &Job) -> RunResult {
         Err(error) => return ended(Verdict::Unknown(error.to_string())),
     };
     silence_panics();
-    let record = match catch_unwind(AssertUnwindSafe(|| {
-        runner::run(scenario, &plan, job.detail)
-    })) {
+    let run = || {
+        catch_unwind(AssertUnwindSafe(|| {
+            runner::run(scenario, &plan, job.detail)
+        }))
+    };
+    if job.probing.is_warm {
+        drop(run());
+    }
+    let (outcome, findings) = engine::probed(job.probing.wanted.clone(), run);
+    let result = judged(scenario, plan, job.detail, outcome);
+    let wall_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    RunResult {
+        findings,
+        stats: Stats {
+            wall_ns,
+            ..result.stats
+        },
+        ..result
+    }
+}
+
+fn judged(
+    scenario: &'static Scenario,
+    plan: Plan,
+    detail: bool,
+    outcome: std::thread::Result<Result<Record, RunError>>,
+) -> RunResult {
+    let record = match outcome {
         Ok(Ok(record)) => record,
         Ok(Err(error)) => {
             return ended(Verdict::Unknown(format!(
@@ -87,16 +113,12 @@ pub fn run(job: &Job) -> RunResult {
             )));
         }
     };
-    let verdict = judge::judge(scenario, &plan, &record);
-    let wall_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
     RunResult {
-        verdict,
+        verdict: judge::judge(scenario, &plan, &record),
         digest: record.digest.clone(),
-        stats: Stats {
-            wall_ns,
-            ..Stats::of(&record)
-        },
-        detail: job.detail.then(|| Box::new(Detail { plan, record })),
+        stats: Stats::of(&record),
+        detail: detail.then(|| Box::new(Detail { plan, record })),
+        findings: Findings::default(),
     }
 }
 
@@ -138,6 +160,7 @@ fn ended(verdict: Verdict) -> RunResult {
         digest: String::new(),
         stats: Stats::default(),
         detail: None,
+        findings: Findings::default(),
     }
 }
 

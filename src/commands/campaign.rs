@@ -18,7 +18,7 @@ use squall_workloads::scenario::{self, SCENARIOS, Scenario};
 use super::progress::Progress;
 use super::report::{self, by_seed};
 use super::{Failure, Outcome, print};
-use crate::campaign::{self, Flow, Job, Pool, RunResult, Stats, Tally, What};
+use crate::campaign::{self, Flow, Job, Pool, Probing, RunResult, Stats, Tally, What};
 use crate::cli::CampaignArgs;
 use crate::exit::Exit;
 
@@ -34,6 +34,9 @@ pub fn run(args: &CampaignArgs) -> Outcome {
     campaign.run_seeds()?;
     campaign.finish()
 }
+
+/// Of how many runs that differed it is told where.
+const EXPLAINED_MAX: usize = 3;
 
 /// A campaign under way.
 struct Campaign<'a> {
@@ -95,6 +98,7 @@ impl<'a> Campaign<'a> {
             let job = Job {
                 what: What::Plan(Box::new(capsule.plan.clone())),
                 detail: false,
+                probing: Probing::default(),
             };
             let result = self.pool.run_one(&job)?;
             match &result.verdict {
@@ -193,6 +197,7 @@ impl<'a> Campaign<'a> {
         };
         let job = Job {
             detail: true,
+            probing: Probing::default(),
             what: self.what(&failure.scenario, failure.first.1),
         };
         let result = self.pool.run_one(&job)?;
@@ -232,6 +237,15 @@ impl<'a> Campaign<'a> {
         Ok(())
     }
 
+    /// Says of the first runs that differed where they did.
+    fn explain_differences(&self) -> Result<(), Failure> {
+        for (scenario, seed) in self.tally.nondeterministic.iter().take(EXPLAINED_MAX) {
+            let (_, told) = super::doctor::repeat(&self.what(scenario, *seed))?;
+            print::out(&format!("NONDETERMINISTIC {scenario} {seed}\n{told}"));
+        }
+        Ok(())
+    }
+
     fn what(&self, scenario: &str, seed: Seed) -> What {
         What::Seed {
             scenario: scenario.to_owned(),
@@ -246,6 +260,7 @@ impl<'a> Campaign<'a> {
         let index = self.args.out.join("index.html");
         report::write(&index, &campaign_index(&self.page()))?;
         print::out(&self.summary());
+        self.explain_differences()?;
         print::out(&format!("report: {}\n", index.display()));
         let mut exits = vec![self.tally.exit()];
         exits.extend(&self.regressed);
@@ -325,6 +340,11 @@ impl<'a> Campaign<'a> {
         for (scenario, seed) in &self.tally.nondeterministic {
             lines.push(format!(
                 "NONDETERMINISTIC {scenario} {seed}: two runs of one plan differed"
+            ));
+        }
+        for (count, escape) in self.tally.escapes.values() {
+            lines.push(format!(
+                "note: {escape}; so or alike in {count} places of runs"
             ));
         }
         lines.extend(self.tally.doubts.iter().cloned());
@@ -413,6 +433,7 @@ fn job(args: &CampaignArgs, scenario: &Scenario, index: u64) -> Job {
     Job {
         what,
         detail: false,
+        probing: Probing::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod campaign;
 pub mod check;
+pub mod doctor;
 pub mod list;
 pub mod mutants;
 mod print;

@@ -9,7 +9,7 @@ use squall_workloads::scenario;
 
 use super::progress::Progress;
 use super::{Failure, Outcome, print};
-use crate::campaign::{Flow, Job, Pool, What};
+use crate::campaign::{Flow, Job, Pool, Probing, What};
 use crate::cli::MutantsArgs;
 use crate::exit::Exit;
 
@@ -98,6 +98,7 @@ fn hunt(
         Job {
             what,
             detail: false,
+            probing: Probing::default(),
         }
     });
     let mut found: Option<(usize, String)> = None;

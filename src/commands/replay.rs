@@ -10,7 +10,7 @@ use squall_workloads::scenario;
 
 use super::campaign::capsule_error;
 use super::{Failure, Outcome, print, report};
-use crate::campaign::{Job, Pool, RunResult, What};
+use crate::campaign::{Job, Pool, Probing, RunResult, What};
 use crate::cli::ReplayArgs;
 use crate::exit::Exit;
 
@@ -47,12 +47,24 @@ pub fn run(args: &ReplayArgs) -> Outcome {
             )));
         }
     };
-    let result = Pool::start(1)?.run_one(&Job { what, detail: true })?;
+    let job = Job {
+        what,
+        detail: true,
+        probing: Probing::default(),
+    };
+    let result = Pool::start(1)?.run_one(&job)?;
     show(&result);
     if let Some(detail) = &result.detail
         && let Some(files) = report::write_failure(&args.out, &result, detail, &args.without)?
     {
         print::out(&format!("report: {}\n", files.page.display()));
+    }
+    if args.check_determinism {
+        let (is_equal, told) = super::doctor::repeat(&job.what)?;
+        print::out(&told);
+        if !is_equal {
+            return Ok(Exit::Nondeterminism);
+        }
     }
     Ok(expected.map_or_else(
         || exit_of(&result.verdict),

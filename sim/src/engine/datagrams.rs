@@ -148,6 +148,7 @@ impl World {
             key: passage.key,
             payload: Vec::new(),
         };
+        self.trace_bytes(payload);
         if let Some(twin) = passage.twin {
             self.network.links.count(twin.tag);
             self.post(packet.twin(), payload, twin.latency_ns);

@@ -6,8 +6,8 @@
 //!
 //! In reading order: `world` (the tables), `turns` (the loop), `tasks` and `waker` (who computes),
 //! `events`, `heap` and `timers` (when), `clock` and `clock_faults` (what time it seems to be), `nodes`
-//! (where), `network`, `datagrams` and `streams` (what
-//! they say to each other), `disk` (what they keep), `slots` (ids).
+//! (where), `network`, `datagrams` and `streams` (what they say to each other), `disk` (what they keep),
+//! `slots` (ids). `probe` and `trace` are for those who doubt a run.
 
 mod clock;
 mod clock_faults;
@@ -19,10 +19,12 @@ mod files;
 mod heap;
 mod network;
 mod nodes;
+mod probe;
 mod slots;
 mod streams;
 mod tasks;
 mod timers;
+mod trace;
 mod turns;
 mod waker;
 pub(crate) mod world;
@@ -49,9 +51,12 @@ pub use self::network::{
     set_link_latency, swizzle,
 };
 pub use self::nodes::{EndReport, add_node};
+use self::probe::Probe;
+pub use self::probe::{Findings, Wanted, probed};
 pub(crate) use self::slots::Id;
 pub(crate) use self::streams::NEIGHBOUR_PATIENCE_NS;
 pub(crate) use self::tasks::LocalFuture;
+pub use self::trace::{Decision, DecisionKind, STRIDE, Trace};
 use self::world::World;
 pub use crate::interpose::{Escape, EscapeKind};
 
@@ -247,15 +252,20 @@ where
     let thread = std::thread::Builder::new()
         .name("simulation".to_owned())
         .stack_size(16 << 20);
+    let probe = probe::take_next();
     std::thread::scope(|scope| {
         let handle = thread
-            .spawn_scoped(scope, move || run_here(config, harness))
+            .spawn_scoped(scope, move || run_here(config, probe, harness))
             .map_err(|error| RunError::Thread(error.to_string()))?;
         handle.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
 }
 
-fn run_here<T, H, F>(config: Config, harness: H) -> Result<Outcome<T>, RunError>
+fn run_here<T, H, F>(
+    config: Config,
+    probe: Option<Probe>,
+    harness: H,
+) -> Result<Outcome<T>, RunError>
 where
     H: FnOnce() -> F,
     F: Future<Output = T> + 'static,
@@ -265,13 +275,19 @@ where
     crate::mutant::activate(config.mutant.as_deref());
     crate::interpose::begin(config.seed);
     world::install(World::new(config));
+    if let Some(probe) = &probe {
+        probe.begin();
+    }
     let output = Rc::new(RefCell::new(None));
     let result = catch_unwind(AssertUnwindSafe(|| {
         start_harness(harness, Rc::clone(&output));
         turns::drive(&|| output.borrow().is_some(), end_ns)
     }));
-    let world = tear_down();
+    let mut world = tear_down();
     let escapes = crate::interpose::end(&|node| world.nodes[node as usize].name.clone());
+    if let Some(probe) = &probe {
+        probe.answer(&mut world, &escapes);
+    }
     crate::mutant::activate(None);
     result.unwrap_or_else(|panic| resume_unwind(panic))?;
     let output = output
@@ -307,6 +323,7 @@ where
     });
     world::with(|world| {
         let identity = world.root_identity(HARNESS);
+        world.trace_birth(identity, trace::ROOT);
         world.add_task(HARNESS, identity, future);
     });
 }
@@ -333,6 +350,7 @@ pub(crate) fn log(text: String) {
             node: NodeId(world.current_node()),
             text,
         };
+        world.trace(DecisionKind::Log, || trace::hash(line.text.as_bytes()));
         if let Some(log) = &mut world.log {
             log.push(line);
         }

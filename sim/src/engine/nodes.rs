@@ -111,6 +111,7 @@ impl NodeId {
         let future = program();
         world::with(|world| {
             let identity = world.root_identity(self.0);
+            world.trace_birth(identity, super::trace::ROOT);
             let root = world.add_task(self.0, identity, future);
             world.nodes[self.0 as usize].root = Some(root);
         });

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use super::heap::Heap;
 use super::nodes::Node;
 use super::slots::{Id, Slots};
+use super::trace::DecisionKind;
 use super::world::World;
 use super::{HARNESS, Schedule};
 use crate::keyed::Key;
@@ -175,6 +176,12 @@ impl Tasks {
         }
     }
 
+    /// The running task's identity, and how many tasks it has spawned.
+    pub(super) fn current_identity(&self) -> Option<(Key, u64)> {
+        let task = self.slots.get(self.current?)?;
+        Some((task.identity, task.children))
+    }
+
     fn next_draw(&mut self) -> Option<Key> {
         let task = self.current.and_then(|id| self.slots.get_mut(id))?;
         task.draws += 1;
@@ -183,8 +190,13 @@ impl Tasks {
 }
 
 impl World {
-    /// Starts a task on the running task's node; gives the future back if that node is not up.
-    pub(crate) fn spawn(&mut self, future: LocalFuture) -> Result<Id, LocalFuture> {
+    /// Starts a task on the running task's node; gives the future back if that node is not up. `name`
+    /// is what a trace calls it.
+    pub(crate) fn spawn(
+        &mut self,
+        future: LocalFuture,
+        name: &'static str,
+    ) -> Result<Id, LocalFuture> {
         let node = self.tasks.current_node;
         if !self.nodes[node as usize].up {
             return Err(future);
@@ -200,6 +212,7 @@ impl World {
             }
             None => self.root_identity(node),
         };
+        self.trace_birth(identity, name);
         Ok(self.add_task(node, identity, future))
     }
 
@@ -225,7 +238,9 @@ impl World {
 
     /// The key of the running task's next random number.
     pub(crate) fn next_draw(&mut self) -> Option<Key> {
-        self.tasks.next_draw()
+        let draw = self.tasks.next_draw()?;
+        self.trace(DecisionKind::Draw, || draw.word());
+        Some(draw)
     }
 
     /// Takes all tasks of a node, or of all nodes, out of the world.

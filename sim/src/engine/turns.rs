@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::slots::Id;
 use super::tasks::LocalFuture;
+use super::trace::DecisionKind;
 use super::world::{self, World};
 use super::{HARNESS, NodeId, NodePanic, RunError, waker};
 
@@ -134,6 +135,7 @@ impl World {
             self.show_clock();
         }
         self.counters.polls += 1;
+        self.trace_context(DecisionKind::Turn);
         self.note(identity.word() ^ self.now_ns);
         Some(future)
     }

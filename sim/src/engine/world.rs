@@ -15,6 +15,7 @@ use super::nodes::Node;
 use super::slots::{Id, Slots};
 use super::tasks::Tasks;
 use super::timers::Timer;
+use super::trace::{DecisionKind, Tracer};
 use super::waker::Waiter;
 use crate::keyed::Key;
 
@@ -52,6 +53,7 @@ pub(crate) struct World {
     pub(super) panics: Vec<super::NodePanic>,
     pub(super) counters: super::Counters,
     pub(super) log: Option<Vec<super::LogLine>>,
+    pub(super) tracer: Option<Box<Tracer>>,
 }
 
 /// Whether this thread is in a run of the engine.
@@ -149,6 +151,7 @@ impl World {
             panics: Vec::new(),
             counters: super::Counters::default(),
             log: config.detail.then(Vec::new),
+            tracer: None,
             config,
         }
     }
@@ -157,6 +160,7 @@ impl World {
     #[inline]
     pub(super) fn note(&mut self, word: u64) {
         self.digest = self.digest.with(word);
+        self.trace_note(word);
     }
 
     /// Puts an event into the queue. `identity` is what it is about: it breaks ties by a keyed
@@ -164,6 +168,7 @@ impl World {
     #[inline]
     pub(super) fn schedule(&mut self, time_ns: u64, identity: Key, event: Event) {
         self.event_count += 1;
+        self.trace(DecisionKind::Schedule, || identity.with(time_ns).bits());
         let tie = match self.config.schedule {
             super::Schedule::Fifo => self.event_count,
             super::Schedule::Random => identity.bits(),
@@ -197,6 +202,7 @@ impl World {
 
     /// Lets an event happen now.
     pub(super) fn happen(&mut self, event: Event) {
+        self.trace_event(event);
         match event {
             Event::Timer(id) => self.timer_fires(id),
             Event::Datagram(index) => self.datagram_arrives(index),

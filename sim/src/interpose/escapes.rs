@@ -183,7 +183,7 @@ impl Place {
             node: name_of(self.node),
             time_ns: self.time_ns,
             count: self.count,
-            callers: super::program::relative(self.stack.frames()),
+            callers: self.stack.in_program(),
         }
     }
 }

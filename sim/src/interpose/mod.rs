@@ -28,6 +28,7 @@ mod waiting;
 pub(crate) use self::clocks::set_now;
 pub use self::escapes::{Escape, EscapeKind};
 pub(crate) use self::randomness::{os_random_word, random_word};
+pub(crate) use self::stack::Stack;
 
 pub(crate) fn begin(seed: u64) {
     set_now(0);

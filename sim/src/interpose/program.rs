@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_void};
 
 /// Addresses as the program's file has them, without where it happens to lie in memory. Those that
 /// are not the program's own (libc's, the kernel's) are left out.
-pub(crate) fn relative(addresses: &[usize]) -> Vec<u64> {
+pub(super) fn relative(addresses: &[usize]) -> Vec<u64> {
     let program = Program::find();
     let relative = addresses.iter().filter_map(|address| {
         let is_inside = (program.begin..program.end).contains(address);

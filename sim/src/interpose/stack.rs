@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_void};
 
 /// How many callers are kept.
-pub(crate) const DEPTH: usize = 40;
+const DEPTH: usize = 40;
 
 /// Return addresses, the innermost first.
 #[derive(Clone, Copy)]
@@ -26,7 +26,12 @@ impl Stack {
         stack
     }
 
-    pub(crate) fn frames(&self) -> &[usize] {
+    /// Those of the program itself, as addresses in its file.
+    pub(crate) fn in_program(&self) -> Vec<u64> {
+        super::program::relative(self.frames())
+    }
+
+    pub(super) fn frames(&self) -> &[usize] {
         &self.frames[..self.depth]
     }
 }

@@ -62,13 +62,19 @@ unsafe fn caught(number: c_long, [a, b, c, d]: [c_long; 4]) -> Option<c_long> {
     }
 }
 
+/// What the kernel is asked for.
+pub(super) struct KernelCall {
+    pub(super) number: c_long,
+    pub(super) arguments: [c_long; 6],
+}
+
 /// Asks the kernel itself, and sets errno as libc does.
 ///
 /// # Safety
 /// The arguments must fit the call's number.
 pub(super) unsafe fn real_syscall(number: c_long, arguments: [c_long; 6]) -> c_long {
     // SAFETY: passed on from the caller.
-    let result = unsafe { raw_syscall(number, arguments) };
+    let result = unsafe { raw_syscall(KernelCall { number, arguments }) };
     if (-4095..0).contains(&result) {
         set_errno(-result as c_int);
         return -1;
@@ -76,8 +82,15 @@ pub(super) unsafe fn real_syscall(number: c_long, arguments: [c_long; 6]) -> c_l
     result
 }
 
+/// Asks the kernel itself; answers what it does, an error as a negative number. The only place of this
+/// crate's that does so: traps know it by its address.
+///
+/// # Safety
+/// The arguments must fit the call's number.
+#[inline(never)]
 #[cfg(target_arch = "x86_64")]
-unsafe fn raw_syscall(number: c_long, [a, b, c, d, e, f]: [c_long; 6]) -> c_long {
+pub(super) unsafe fn raw_syscall(call: KernelCall) -> c_long {
+    let (number, [a, b, c, d, e, f]) = (call.number, call.arguments);
     let result;
     // SAFETY: the kernel's calling convention for x86-64; it clobbers rcx and r11.
     unsafe {
@@ -92,8 +105,13 @@ unsafe fn raw_syscall(number: c_long, [a, b, c, d, e, f]: [c_long; 6]) -> c_long
     result
 }
 
+/// As on x86-64.
+///
+/// # Safety
+/// The arguments must fit the call's number.
 #[cfg(target_arch = "aarch64")]
-unsafe fn raw_syscall(number: c_long, [a, b, c, d, e, f]: [c_long; 6]) -> c_long {
+unsafe fn raw_syscall(call: KernelCall) -> c_long {
+    let (number, [a, b, c, d, e, f]) = (call.number, call.arguments);
     let result;
     // SAFETY: the kernel's calling convention for arm64.
     unsafe {
@@ -109,7 +127,8 @@ unsafe fn raw_syscall(number: c_long, [a, b, c, d, e, f]: [c_long; 6]) -> c_long
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-unsafe fn raw_syscall(number: c_long, [a, b, c, d, e, f]: [c_long; 6]) -> c_long {
+unsafe fn raw_syscall(call: KernelCall) -> c_long {
+    let (number, [a, b, c, d, e, f]) = (call.number, call.arguments);
     // SAFETY: libc's own syscall, which is not overridden on this machine.
     unsafe { libc::syscall(number, a, b, c, d, e, f) }
 }

@@ -20,6 +20,7 @@ impl World {
         bytes: &[u8],
         context: &Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        self.trace_bytes(bytes);
         let window_bytes = self.config.network.window_bytes;
         let Some(stream) = self.network.streams.get_mut(id) else {
             return Poll::Ready(Err(errno(libc::EPIPE)));

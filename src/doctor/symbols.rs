@@ -1,0 +1,177 @@
+//! Names for addresses: the symbol table of this program's file (ELF, 64 bits, little-endian).
+//!
+//! The file is this program's own, and is read with the care of one that is not: what does not make
+//! sense gives no names, and no panic.
+
+use std::path::Path;
+
+/// The functions and statics of a program.
+#[derive(Clone, Debug, Default)]
+pub struct Symbols {
+    /// In order of their addresses.
+    symbols: Vec<Symbol>,
+}
+
+#[derive(Clone, Debug)]
+struct Symbol {
+    begin: u64,
+    size: u64,
+    /// As the compiler mangles it.
+    name: String,
+}
+
+const SECTION_SIZE: usize = 64;
+const SYMBOL_SIZE: usize = 24;
+const SYMBOL_TABLE: u32 = 2;
+const KIND_OBJECT: u8 = 1;
+const KIND_FUNCTION: u8 = 2;
+
+impl Symbols {
+    /// Those of the running program; none if it has been stripped of them.
+    pub fn of_this_program() -> Self {
+        Self::of_file(Path::new("/proc/self/exe"))
+    }
+
+    fn of_file(path: &Path) -> Self {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        Self::parse(&bytes).unwrap_or_default()
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        const ELF_64_LITTLE: &[u8] = b"\x7fELF\x02\x01";
+        if !bytes.starts_with(ELF_64_LITTLE) {
+            return None;
+        }
+        let sections_at = usize::try_from(u64_at(bytes, 40)?).ok()?;
+        let count = usize::from(u16::from_le_bytes(bytes.get(60..62)?.try_into().ok()?));
+        let section = |index: usize| {
+            let begin = sections_at.checked_add(index.checked_mul(SECTION_SIZE)?)?;
+            bytes.get(begin..begin.checked_add(SECTION_SIZE)?)
+        };
+        let table = (0..count)
+            .filter_map(section)
+            .find(|section| u32_at(section, 4) == Some(SYMBOL_TABLE))?;
+        let names = contents(bytes, section(u32_at(table, 40)? as usize)?)?;
+        let entries = contents(bytes, table)?.chunks_exact(SYMBOL_SIZE);
+        let mut symbols: Vec<_> = entries
+            .filter_map(|entry| Symbol::parse(entry, names))
+            .collect();
+        symbols.sort_unstable_by(|a, b| (a.begin, &a.name).cmp(&(b.begin, &b.name)));
+        Some(Self { symbols })
+    }
+
+    /// The name of what lies at an address, and where it begins.
+    pub fn at(&self, address: u64) -> Option<(String, u64)> {
+        let after = self
+            .symbols
+            .partition_point(|symbol| symbol.begin <= address);
+        let symbol = self.symbols[..after].last()?;
+        let is_inside = address - symbol.begin < symbol.size.max(1);
+        is_inside.then(|| (symbol.readable(), symbol.begin))
+    }
+
+    /// The functions of return addresses, without those that every call goes through.
+    pub fn callers(&self, addresses: &[u64]) -> Vec<String> {
+        // A return address is behind its call, which may be the last of its function.
+        let functions = addresses
+            .iter()
+            .filter_map(|address| self.at(address.saturating_sub(1)));
+        let mut names: Vec<_> = functions.map(|(name, _)| name).collect();
+        names.dedup();
+        names.retain(|name| is_of_interest(name));
+        names
+    }
+}
+
+impl Symbol {
+    fn parse(entry: &[u8], names: &[u8]) -> Option<Self> {
+        let kind = entry[4] & 0xf;
+        if kind != KIND_OBJECT && kind != KIND_FUNCTION {
+            return None;
+        }
+        let name = names.get(u32_at(entry, 0)? as usize..)?;
+        let end = name.iter().position(|byte| *byte == 0)?;
+        let mangled = std::str::from_utf8(&name[..end]).ok()?;
+        Some(Self {
+            begin: u64_at(entry, 8)?,
+            size: u64_at(entry, 16)?,
+            name: mangled.to_owned(),
+        })
+    }
+
+    /// Its name as its author wrote it.
+    fn readable(&self) -> String {
+        format!("{:#}", rustc_demangle::demangle(&self.name))
+    }
+}
+
+/// What a section holds.
+fn contents<'a>(bytes: &'a [u8], section: &[u8]) -> Option<&'a [u8]> {
+    let begin = usize::try_from(u64_at(section, 24)?).ok()?;
+    let size = usize::try_from(u64_at(section, 32)?).ok()?;
+    bytes.get(begin..begin.checked_add(size)?)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let word = bytes.get(at..at.checked_add(4)?)?;
+    word.try_into().ok().map(u32::from_le_bytes)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    let word = bytes.get(at..at.checked_add(8)?)?;
+    word.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// Whether a function says anything about who called: those of the simulator's inside and of the
+/// language's machinery are in every stack.
+fn is_of_interest(name: &str) -> bool {
+    const EVERYWHERE: [&str; 6] = [
+        "squall_sim::engine::",
+        "squall_sim::interpose::",
+        "core::ops::function",
+        "std::panicking",
+        "std::sys::thread::",
+        "std::thread",
+    ];
+    let name = name.trim_start_matches('<').trim_start_matches('&');
+    !EVERYWHERE.iter().any(|prefix| name.starts_with(prefix))
+        && !name.contains("__rust_begin_short_backtrace")
+        && !name.starts_with("_Unwind")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[inline(never)]
+    fn a_function_of_ours() -> u64 {
+        std::hint::black_box(7)
+    }
+
+    #[test]
+    fn this_program_knows_its_functions() {
+        let symbols = Symbols::of_this_program();
+        let name = "symbols::tests::a_function_of_ours";
+        let ours = symbols
+            .symbols
+            .iter()
+            .find(|symbol| symbol.readable().ends_with(name));
+        let ours = ours.expect("tests are not stripped");
+        assert_eq!(
+            symbols.at(ours.begin + 1),
+            Some((ours.readable(), ours.begin))
+        );
+        assert_eq!(a_function_of_ours(), 7);
+    }
+
+    #[test]
+    fn what_is_no_program_has_no_names() {
+        let program = std::fs::read("/proc/self/exe").expect("there is this program");
+        for bytes in [&b""[..], b"\x7fELF", &program[..4096], &[0xff; 200]] {
+            assert!(Symbols::parse(bytes).unwrap_or_default().symbols.is_empty());
+        }
+        let mut damaged = program[..200].to_vec();
+        damaged[40..48].fill(0xff);
+        assert!(Symbols::parse(&damaged).is_none());
+    }
+}
