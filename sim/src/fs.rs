@@ -497,6 +497,21 @@ pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<
     with_path(from.as_ref(), |disk, from| disk.rename(from, &to)).await
 }
 
+/// Gives a file one more name.
+///
+/// # Errors
+/// As `link(2)`.
+pub async fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
+    if !world::is_running() {
+        return tokio::fs::hard_link(original, link).await;
+    }
+    let link = text_of(link.as_ref())?.to_owned();
+    with_path(original.as_ref(), |disk, original| {
+        disk.link(original, &link)
+    })
+    .await
+}
+
 /// Takes a file's name away.
 ///
 /// # Errors

@@ -216,6 +216,41 @@ fn rename() {
 }
 
 #[test]
+fn link() {
+    let long = "x".repeat(256);
+    let table: [(&str, &str, Result<(), Errno>); 20] = [
+        ("f", "new", Ok(())),
+        ("f", "full/new", Ok(())),
+        ("full/f", "empty/f", Ok(())),
+        ("f", "f", Err(Errno::Exists)),
+        ("f", "full/f", Err(Errno::Exists)),
+        ("f", "full", Err(Errno::Exists)),
+        ("f", ".", Err(Errno::Exists)),
+        ("full", "f", Err(Errno::Exists)),
+        ("full", "new", Err(Errno::NotPermitted)),
+        ("full", "full/new", Err(Errno::NotPermitted)),
+        ("no", "new", Err(Errno::NoEntry)),
+        ("no", "f", Err(Errno::NoEntry)),
+        ("f", "no/f", Err(Errno::NoEntry)),
+        ("f", "new/", Err(Errno::NoEntry)),
+        ("f", "full/", Err(Errno::Exists)),
+        ("f/", "new", Err(Errno::NotDirectory)),
+        ("f/x", "new", Err(Errno::NotDirectory)),
+        ("f", "full/f/x", Err(Errno::NotDirectory)),
+        ("", "new", Err(Errno::NoEntry)),
+        ("f", &long, Err(Errno::NameTooLong)),
+    ];
+    for (from, to, expected) in table {
+        check(
+            &[from, to],
+            expected,
+            |disk| disk.link(from, to),
+            |paths| fs::hard_link(&paths[0], &paths[1]),
+        );
+    }
+}
+
+#[test]
 fn unlink() {
     let table = [
         ("f", Ok(())),

@@ -227,6 +227,30 @@ fn names_that_are_taken_given_and_replaced() {
 }
 
 #[test]
+fn one_file_under_two_names() {
+    check(|place| async move {
+        let mut log = Log::default();
+        furnish(&place).await;
+        let (f, g) = (place.join("f"), place.join("full/g"));
+        log.result("link", fs::hard_link(&f, &g).await);
+        log.result("link again", fs::hard_link(&f, &g).await);
+        log.result("onto itself", fs::rename(&f, &g).await);
+        let file = OpenOptions::new().write(true).open(&g).await.unwrap();
+        log.result("write", file.write_at(b"J", 0).await);
+        log.result("f", text(f.clone()).await);
+        log.result("unlink", fs::remove_file(&f).await);
+        log.result("f", text(f.clone()).await);
+        log.result("g", text(g.clone()).await);
+        fs::write(&f, b"other").await.unwrap();
+        log.result("replace", fs::rename(&f, &g).await);
+        log.result("g", text(g).await);
+        log.result("cut what has no name", file.set_len(2).await);
+        log.result("its length", file.len().await);
+        log
+    });
+}
+
+#[test]
 fn making_and_removing() {
     check(|place| async move {
         let mut log = Log::default();

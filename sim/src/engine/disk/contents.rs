@@ -4,25 +4,20 @@
 //! alone, as an *undo image* that is taken when a sector is first changed after a sync; a file with
 //! nothing unsynced costs one copy of its bytes.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::power_loss::{CrashProfile, CrashReport, Outcome, WriteOrder};
+use super::power_loss::{Crash, CrashReport, Outcome};
+use super::profiles::{CrashProfile, WriteOrder};
+use super::sectors::{Candidates, DirtySector, Version, cut_at};
+use super::sizes::{Cause, Sizes, Survivor};
+use super::{PAGE_BYTES, SECTOR_BYTES, Sector};
 use crate::keyed::Key;
 
-/// Bytes in a sector: the unit in which unsynced bytes live or die.
-pub const SECTOR_BYTES: u64 = 512;
-/// Bytes in a page: the unit in which space is taken. What lies in no page is a hole.
-const PAGE_BYTES: u64 = 4096;
-
-type Sector = [u8; SECTOR_BYTES as usize];
 type Page = [u8; PAGE_BYTES as usize];
 
-/// How many size changes since the last sync are remembered one by one.
-const RESIZES_MAX: usize = 32;
-
 /// Law: all bytes of pages at and behind `size` are zero, and no page begins there.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Contents {
     size: u64,
     pages: BTreeMap<u64, Box<Page>>,
@@ -34,34 +29,26 @@ pub(super) struct Contents {
     durable_size: u64,
     /// What lies below was made durable by a sync before the last one that had something to write.
     settled_bytes: u64,
-    /// Since the last sync, oldest first; growth upon growth is one change.
-    resizes: Vec<Resize>,
+    sizes: Sizes,
 }
 
-struct DirtySector {
-    /// What the disk holds; `None` for zeros.
-    durable: Option<Box<Sector>>,
-    /// The number of shrinks that must have reached the disk before the present contents can have.
-    shrinks_before: u32,
+/// What a power loss leaves of a file: its size, and what was unsynced.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Leaving {
+    pub(super) size: u64,
+    pub(super) sectors: Vec<(u64, Sector)>,
 }
 
-#[derive(Clone, Copy)]
-struct Resize {
-    from: u64,
-    to: u64,
-    /// Shrinks since the last sync, up to and with this change.
-    shrinks: u32,
-    /// The smallest size that any of those shrinks left; `u64::MAX` if there was none.
-    floor: u64,
-}
-
-impl Resize {
-    fn is_growth(self) -> bool {
-        self.to > self.from
+impl Leaving {
+    fn with(&self, sector: u64, image: &Sector) -> Self {
+        let mut with = self.clone();
+        with.sectors.push((sector, *image));
+        with
     }
 }
 
 /// The room on a disk, counted in pages as ext4 counts blocks.
+#[derive(Clone)]
 pub(super) struct Space {
     pub(super) capacity_bytes: u64,
     pub(super) used_bytes: u64,
@@ -93,7 +80,7 @@ impl Contents {
 
     /// Whether a power loss might leave something else than programs see.
     pub(super) fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty() || !self.unwritten.is_empty() || !self.resizes.is_empty()
+        !self.dirty.is_empty() || !self.unwritten.is_empty() || self.sizes.is_changed()
     }
 
     /// Bytes at the file's beginning that were durable before others behind them were.
@@ -101,9 +88,13 @@ impl Contents {
         self.settled_bytes.min(self.durable_size).min(self.size)
     }
 
-    /// Whether a sync would change the size that a power loss leaves.
-    pub(super) fn is_resized(&self) -> bool {
-        !self.resizes.is_empty()
+    pub(super) fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
+    /// The file takes the name of another.
+    pub(super) fn replace(&mut self, time: u64) {
+        self.sizes.replace(time);
     }
 
     pub(super) fn dirty_sector_count(&self) -> u64 {
@@ -117,6 +108,13 @@ impl Contents {
             self.size.saturating_sub(start).min(SECTOR_BYTES)
         };
         self.dirty.keys().map(in_file).sum()
+    }
+
+    /// All that a reader finds.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.size as usize];
+        self.read(0, &mut bytes);
+        bytes
     }
 
     /// Reads up to the end of the file; holes are zeros. Answers the number of bytes read.
@@ -137,7 +135,13 @@ impl Contents {
     }
 
     /// Writes as much as there is room for. Answers the number of bytes written.
-    pub(super) fn write(&mut self, offset: u64, data: &[u8], space: &mut Space) -> usize {
+    pub(super) fn write(
+        &mut self,
+        offset: u64,
+        data: &[u8],
+        time: u64,
+        space: &mut Space,
+    ) -> usize {
         let mut done = 0;
         while done < data.len() {
             let at = offset + done as u64;
@@ -148,22 +152,22 @@ impl Contents {
                 }
                 vacant.insert(Box::new([0; _]));
             }
-            self.touch(at, at + length as u64);
+            self.touch(at, at + length as u64, time);
             let bytes = self.pages.get_mut(&page).expect("it was made above");
             bytes[within..within + length].copy_from_slice(&data[done..done + length]);
             done += length;
         }
         if done > 0 {
-            self.grow(offset + done as u64);
+            self.grow(offset + done as u64, time, Cause::Written { from: offset });
         }
         done
     }
 
-    pub(super) fn set_size(&mut self, size: u64, space: &mut Space) {
+    pub(super) fn set_size(&mut self, size: u64, time: u64, space: &mut Space) {
         if size < self.size {
-            self.shrink(size, space);
+            self.shrink(size, time, space);
         } else {
-            self.grow(size);
+            self.grow(size, time, Cause::Set);
         }
     }
 
@@ -173,7 +177,7 @@ impl Contents {
             self.settled_bytes = first * SECTOR_BYTES;
         }
         self.dirty.clear();
-        self.resizes.clear();
+        self.sizes.settle();
         self.durable_size = self.size;
     }
 
@@ -207,33 +211,15 @@ impl Contents {
         space.give_pages(self.pages.len());
     }
 
-    /// (Shrinks since the last sync, the smallest size that one left.)
-    fn shrunk(&self) -> (u32, u64) {
-        self.resizes
-            .last()
-            .map_or((0, u64::MAX), |resize| (resize.shrinks, resize.floor))
+    fn grow(&mut self, size: u64, time: u64, cause: Cause) {
+        if size > self.size {
+            self.sizes.change(self.size, size, time, cause);
+            self.size = size;
+        }
     }
 
-    fn grow(&mut self, size: u64) {
-        if size <= self.size {
-            return;
-        }
-        let (shrinks, floor) = self.shrunk();
-        match self.resizes.last_mut() {
-            Some(last) if last.is_growth() => last.to = size,
-            _ => self.remember(Resize {
-                from: self.size,
-                to: size,
-                shrinks,
-                floor,
-            }),
-        }
-        self.size = size;
-    }
-
-    fn shrink(&mut self, size: u64, space: &mut Space) {
-        let (shrinks, floor) = self.shrunk();
-        let shrinks = shrinks + 1;
+    fn shrink(&mut self, size: u64, time: u64, space: &mut Space) {
+        self.sizes.change(self.size, size, time, Cause::Set);
         let pages: Vec<u64> = self
             .pages
             .range(size / PAGE_BYTES..)
@@ -241,7 +227,7 @@ impl Contents {
             .collect();
         for page in pages {
             let start = (page * PAGE_BYTES).max(size);
-            self.touch(start, self.size.min((page + 1) * PAGE_BYTES));
+            self.touch(start, self.size.min((page + 1) * PAGE_BYTES), time);
             if page * PAGE_BYTES >= size {
                 self.pages.remove(&page);
                 space.give_pages(1);
@@ -250,51 +236,33 @@ impl Contents {
                 bytes[(size % PAGE_BYTES) as usize..].fill(0);
             }
         }
-        for sector in self
-            .dirty
-            .range_mut(size / SECTOR_BYTES..)
-            .map(|(_, it)| it)
-        {
-            sector.shrinks_before = shrinks;
-        }
-        self.remember(Resize {
-            from: self.size,
-            to: size,
-            shrinks,
-            floor: floor.min(size),
-        });
         self.size = size;
     }
 
-    /// Forgetting an old change only means that a power loss will not show that state.
-    fn remember(&mut self, resize: Resize) {
-        if self.resizes.len() == RESIZES_MAX {
-            self.resizes.remove(0);
-        }
-        self.resizes.push(resize);
-    }
-
     /// Takes undo images before the bytes from `start` to `end`, within one page, are changed.
-    fn touch(&mut self, start: u64, end: u64) {
-        let (shrinks, floor) = self.shrunk();
+    fn touch(&mut self, start: u64, end: u64, time: u64) {
         let page = self.pages.get(&(start / PAGE_BYTES));
         for sector in start / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
-            let first = sector * SECTOR_BYTES;
-            let unwritten = &mut self.unwritten;
-            let dirty = self.dirty.entry(sector).or_insert_with(|| {
-                let stored = || {
-                    let page = page.filter(|_| first < self.durable_size)?;
-                    Some(Box::new(sector_of(page, sector)))
-                };
-                DirtySector {
-                    durable: unwritten
-                        .remove(&sector)
-                        .map_or_else(stored, |unwritten| unwritten.durable),
-                    shrinks_before: 0,
+            let seen = || page.map_or([0; _], |page| sector_of(page, sector));
+            let version = Version {
+                time,
+                shrinks: self.sizes.shrinks(),
+                needs: self.sizes.last_cut_of(sector),
+            };
+            match self.dirty.entry(sector) {
+                Entry::Occupied(mut dirty) => dirty.get_mut().change(seen, version),
+                Entry::Vacant(clean) => {
+                    let first = sector * SECTOR_BYTES;
+                    let stored = || {
+                        let is_stored = page.is_some() && first < self.durable_size;
+                        is_stored.then(|| Box::new(seen()))
+                    };
+                    let durable = match self.unwritten.remove(&sector) {
+                        Some(unwritten) => unwritten.durable,
+                        None => stored(),
+                    };
+                    clean.insert(DirtySector::new(durable, version));
                 }
-            });
-            if first + SECTOR_BYTES > floor {
-                dirty.shrinks_before = shrinks;
             }
         }
     }
@@ -303,93 +271,130 @@ impl Contents {
     pub(super) fn lose_power(
         &mut self,
         key: Key,
-        profile: &CrashProfile,
-        outcome: Outcome,
+        crash: &Crash,
         space: &mut Space,
         report: &mut CrashReport,
     ) {
         if !self.is_dirty() {
             return;
         }
-        let seen_size = self.size;
-        let survivor = self.surviving_size(key.label("size"), profile, outcome);
-        let fates = SectorFates {
-            key: key.label("sector"),
-            profile,
-            outcome,
-            // Sectors fare alike within a file: mostly lost, half and half, or mostly kept.
-            kept_of_eight: *key.label("kept").pick(&[1, 4, 7]),
-        };
-        for (sector, state) in std::mem::take(&mut self.unwritten) {
-            let seen = self.sector(sector);
-            let old = cut_at(durable_image(&state), sector, survivor.floor);
-            let left = cut_at(old, sector, survivor.size);
-            report.note_sector(&old, &seen, &left);
-            self.put_sector(sector, &left, space);
+        let survivor = self.draw_size(key.label("size"), crash);
+        report.files_resized += u64::from(survivor.size != self.size);
+        // Sectors fare alike within a file: mostly lost, half and half, or mostly kept.
+        let kept_of_eight = *key.label("kept").pick(&[1, 4, 7]);
+        let key = key.label("sector");
+        let mut left: Vec<(u64, Sector)> = Vec::new();
+        for (&sector, state) in &self.unwritten {
+            let old = self.unwritten_image(sector, state, &survivor);
+            report.note_sector(&old, &self.sector(sector), &old);
+            left.push((sector, old));
         }
-        let dirty = std::mem::take(&mut self.dirty);
-        for (&sector, state) in &dirty {
+        for (&sector, state) in &self.dirty {
             let seen = self.sector(sector);
-            let old = cut_at(durable_image(state), sector, survivor.floor);
-            let is_possible = state.shrinks_before <= survivor.shrinks;
-            let left = if !is_possible {
-                old
-            } else if survivor.must_hold(sector) {
-                seen
-            } else {
-                fates.decide(sector, &old, &seen, report)
-            };
-            let left = cut_at(left, sector, survivor.size);
-            report.note_sector(&old, &seen, &left);
-            self.put_sector(sector, &left, space);
+            let candidates = self.candidates(sector, state, &survivor);
+            let chosen = candidates.decide(key.with(sector), kept_of_eight, crash, report);
+            let chosen = cut_at(chosen, sector, survivor.size);
+            report.note_sector(candidates.oldest(), &seen, &chosen);
+            left.push((sector, chosen));
         }
-        self.drop_pages_behind(survivor.size, space);
-        report.files_resized += u64::from(survivor.size != seen_size);
-        self.size = survivor.size;
-        self.sync();
+        self.become_durable(survivor.size, &left, space);
     }
 
-    fn surviving_size(&self, key: Key, profile: &CrashProfile, outcome: Outcome) -> Survivor {
-        let nothing = Survivor {
-            size: self.durable_size,
-            shrinks: 0,
-            floor: u64::MAX,
-            held: 0..0,
-        };
-        let Some(&last) = self.resizes.last() else {
-            return nothing;
-        };
-        // Only what programs see now is still known, so a size of ext4, whose bytes must be there, is
-        // one on the way of the last change, or the durable one.
-        let ordered = profile.order == WriteOrder::Ext4Ordered;
-        let chosen = match outcome {
-            Outcome::Nothing => return nothing,
-            Outcome::Everything => Some(last),
-            Outcome::Mixed if ordered => key.with(0).chance(1, 2).then_some(last),
-            Outcome::Mixed => {
-                let index = key.with(0).below(self.resizes.len() as u64 + 1) as usize;
-                index.checked_sub(1).map(|index| self.resizes[index])
-            }
-        };
-        let Some(resize) = chosen else {
-            return nothing;
-        };
-        let size = if resize.is_growth() && outcome == Outcome::Mixed {
-            size_within(key.with(1), resize.from, resize.to)
-        } else {
-            resize.to
-        };
-        let held = if ordered {
-            self.durable_size.min(resize.floor)..size
-        } else {
-            0..0
-        };
-        Survivor {
-            size,
-            shrinks: resize.shrinks,
-            floor: resize.floor,
-            held,
+    fn draw_size(&self, key: Key, crash: &Crash) -> Survivor {
+        if !self.sizes.is_changed() {
+            return Survivor::unchanged(self.durable_size);
         }
+        if crash.profile.order == WriteOrder::Posix {
+            return self.sizes.draw(key, self.durable_size, crash.outcome);
+        }
+        let mut allowed = self
+            .sizes
+            .in_order(self.durable_size, crash.journal_end, crash.profile);
+        let last = allowed.len() - 1;
+        let index = match crash.outcome {
+            Outcome::Nothing => 0,
+            Outcome::Everything => last,
+            Outcome::Mixed => match key.with(0).below(3) {
+                0 => 0,
+                1 => last,
+                _ => key.with(1).between(0, last as u64) as usize,
+            },
+        };
+        allowed.swap_remove(index)
+    }
+
+    /// All that a power loss may leave; `None` if that is more than `max`.
+    pub(super) fn leavings(
+        &self,
+        journal_end: u64,
+        profile: &CrashProfile,
+        max: usize,
+    ) -> Option<BTreeSet<Leaving>> {
+        let survivors = match profile.order {
+            WriteOrder::Posix => self.sizes.in_no_order(self.durable_size, max)?,
+            _ => self.sizes.in_order(self.durable_size, journal_end, profile),
+        };
+        let mut all = BTreeSet::new();
+        for survivor in survivors {
+            all.extend(self.leavings_of(&survivor, profile, max)?);
+            if all.len() > max {
+                return None;
+            }
+        }
+        Some(all)
+    }
+
+    fn leavings_of(
+        &self,
+        survivor: &Survivor,
+        profile: &CrashProfile,
+        max: usize,
+    ) -> Option<Vec<Leaving>> {
+        let unwritten = self.unwritten.iter();
+        let lost = unwritten
+            .map(|(&sector, state)| (sector, self.unwritten_image(sector, state, survivor)));
+        let mut leavings = vec![Leaving {
+            size: survivor.size,
+            sectors: lost.collect(),
+        }];
+        for (&sector, state) in &self.dirty {
+            let images = self.candidates(sector, state, survivor).all(profile);
+            if leavings.len().saturating_mul(images.len()) > max {
+                return None;
+            }
+            let with = |leaving: &Leaving| {
+                let with = |image| leaving.with(sector, image);
+                images.iter().map(with).collect::<Vec<_>>()
+            };
+            leavings = leavings.iter().flat_map(with).collect();
+        }
+        Some(leavings)
+    }
+
+    fn candidates(&self, sector: u64, state: &DirtySector, survivor: &Survivor) -> Candidates {
+        state.candidates(sector, &self.sector(sector), &self.sizes, survivor)
+    }
+
+    fn unwritten_image(&self, sector: u64, state: &DirtySector, survivor: &Survivor) -> Sector {
+        let old = cut_at(state.durable_image(), sector, survivor.floor);
+        cut_at(old, sector, survivor.size)
+    }
+
+    /// The disk holds these bytes and no others, and the page cache comes back equal to it.
+    pub(super) fn become_durable(
+        &mut self,
+        size: u64,
+        sectors: &[(u64, Sector)],
+        space: &mut Space,
+    ) {
+        self.dirty.clear();
+        self.unwritten.clear();
+        for (sector, bytes) in sectors {
+            self.put_sector(*sector, bytes, space);
+        }
+        self.drop_pages_behind(size, space);
+        self.size = size;
+        self.sync();
     }
 
     fn sector(&self, sector: u64) -> Sector {
@@ -417,98 +422,6 @@ impl Contents {
         let behind = self.pages.split_off(&size.div_ceil(PAGE_BYTES));
         space.give_pages(behind.len());
     }
-}
-
-/// Which size change of a file was the last to reach the disk.
-struct Survivor {
-    size: u64,
-    shrinks: u32,
-    floor: u64,
-    /// Bytes that reached the disk before the size did.
-    held: std::ops::Range<u64>,
-}
-
-impl Survivor {
-    fn must_hold(&self, sector: u64) -> bool {
-        let start = sector * SECTOR_BYTES;
-        start < self.held.end && start + SECTOR_BYTES > self.held.start
-    }
-}
-
-struct SectorFates<'a> {
-    key: Key,
-    profile: &'a CrashProfile,
-    outcome: Outcome,
-    kept_of_eight: u32,
-}
-
-impl SectorFates<'_> {
-    fn decide(&self, sector: u64, old: &Sector, new: &Sector, report: &mut CrashReport) -> Sector {
-        match self.outcome {
-            Outcome::Everything => return *new,
-            Outcome::Nothing => return *old,
-            Outcome::Mixed if old == new => return *new,
-            Outcome::Mixed => {}
-        }
-        let key = self.key.with(sector);
-        if key.with(0).chance(self.profile.garbage_per_mille, 1000) {
-            report.sectors_garbage += 1;
-            return garbage(key.with(1), old, new);
-        }
-        if key.with(2).chance(self.profile.torn_per_mille, 1000) {
-            report.sectors_torn += 1;
-            return torn(key.with(3), old, new);
-        }
-        if key.with(4).chance(self.kept_of_eight, 8) {
-            return *new;
-        }
-        *old
-    }
-}
-
-/// The write stopped in the middle of the sector.
-fn torn(key: Key, old: &Sector, new: &Sector) -> Sector {
-    let stop = key.between(1, SECTOR_BYTES - 1) as usize;
-    let mut left = *old;
-    left[..stop].copy_from_slice(&new[..stop]);
-    left
-}
-
-/// The write left anything at all, but only between the first and the last byte that it changed:
-/// what was synced stays.
-fn garbage(key: Key, old: &Sector, new: &Sector) -> Sector {
-    let mut left = *old;
-    let differs = |&i: &usize| old[i] != new[i];
-    let first = (0..old.len()).find(differs);
-    let last = (0..old.len()).rfind(differs);
-    if let (Some(first), Some(last)) = (first, last) {
-        for (i, byte) in left.iter_mut().enumerate().take(last + 1).skip(first) {
-            *byte = key.with(i as u64).bits() as u8;
-        }
-    }
-    left
-}
-
-/// Where a growth from `from` to `to` got to: the ends, a whole number of sectors, or any byte.
-fn size_within(key: Key, from: u64, to: u64) -> u64 {
-    let any = key.with(1).between(from, to);
-    match key.with(0).below(4) {
-        0 => from,
-        1 => to,
-        2 => any.next_multiple_of(SECTOR_BYTES).min(to),
-        _ => any,
-    }
-}
-
-fn durable_image(state: &DirtySector) -> Sector {
-    state.durable.as_deref().copied().unwrap_or([0; _])
-}
-
-/// Zeros from `size` on.
-fn cut_at(mut bytes: Sector, sector: u64, size: u64) -> Sector {
-    let within = size.saturating_sub(sector * SECTOR_BYTES).min(SECTOR_BYTES);
-    bytes[within as usize..].fill(0);
-    bytes
 }
 
 fn sector_of(page: &Page, sector: u64) -> Sector {

@@ -6,6 +6,8 @@ use std::io;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[repr(i32)]
 pub enum Errno {
+    #[error("operation not permitted")]
+    NotPermitted = 1,
     #[error("no such file or directory")]
     NoEntry = 2,
     #[error("input/output error")]
@@ -54,6 +56,7 @@ mod tests {
     #[test]
     fn programs_see_the_kinds_that_std_knows() {
         let kinds = [
+            (Errno::NotPermitted, io::ErrorKind::PermissionDenied),
             (Errno::NoEntry, io::ErrorKind::NotFound),
             (Errno::Busy, io::ErrorKind::ResourceBusy),
             (Errno::Exists, io::ErrorKind::AlreadyExists),

@@ -12,7 +12,8 @@
 //!   make a circle with no way in.
 //!
 //! A rename is one operation on two names. Nothing that was synced, and that no program removed, can
-//! be lost by any closed subset.
+//! be lost by any closed subset. A link and the unlink of the older name are two operations: whoever
+//! does not sync the new name in between may lose the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,7 @@ use super::tree::{Holder, InodeId, Tree};
 use crate::keyed::Key;
 
 /// One entry of a directory, before and after.
+#[derive(Clone)]
 pub(super) struct Change {
     pub(super) directory: InodeId,
     pub(super) name: String,
@@ -27,6 +29,7 @@ pub(super) struct Change {
     pub(super) after: Option<InodeId>,
 }
 
+#[derive(Clone)]
 pub(super) struct Operation {
     pub(super) changes: Vec<Change>,
     stands_on: BTreeSet<u64>,
@@ -36,11 +39,12 @@ pub(super) struct Operation {
 }
 
 /// The operations since each name was last synced, oldest first.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Journal {
     operations: BTreeMap<u64, Operation>,
-    next: u64,
-    /// Where journaling file systems wrote their journal at the last sync of anything.
+    /// The time of the last change to anything on the disk; the number of an operation is its time.
+    now: u64,
+    /// Up to and with this time, journaling file systems have their journal on the disk.
     flushed: u64,
 }
 
@@ -56,20 +60,28 @@ impl Journal {
             .map(|(&number, operation)| (number, operation))
     }
 
-    /// A sync that makes a journaling file system write all of its journal.
-    pub(super) fn note_flush(&mut self) {
-        self.flushed = self.next;
+    /// The time of a change that begins now.
+    pub(super) fn tick(&mut self) -> u64 {
+        self.now += 1;
+        self.now
     }
 
-    /// Whether a journaling file system has this operation on the disk.
-    pub(super) fn is_flushed(&self, number: u64) -> bool {
-        number < self.flushed
+    pub(super) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// A sync that makes a journaling file system write its journal up to and with a time.
+    pub(super) fn flush(&mut self, time: u64) {
+        self.flushed = self.flushed.max(time);
+    }
+
+    pub(super) fn flushed(&self) -> u64 {
+        self.flushed
     }
 
     /// Carries out changes of names. `above` are the directories whose names a rename stands on.
     pub(super) fn perform(&mut self, tree: &mut Tree, changes: Vec<Change>, above: &[InodeId]) {
-        let number = self.next;
-        self.next += 1;
+        let number = self.tick();
         let stands_on = self.foundations(tree, &changes, above);
         let (identity, ordinal) = self.identity(tree, &changes);
         for change in &changes {
@@ -77,6 +89,7 @@ impl Journal {
             directory.unsynced.insert(change.name.clone(), number);
             for inode in change.inodes() {
                 tree.hold(inode, Holder::Journal);
+                tree.inode_mut(inode).changed_at = number;
             }
         }
         // What is removed is held by now, and what is moved is named twice for a moment.
@@ -160,6 +173,7 @@ impl Journal {
             let Some(operation) = self.operations.remove(&number) else {
                 continue;
             };
+            self.flush(number);
             waiting.extend(&operation.stands_on);
             for change in &operation.changes {
                 let unsynced = &mut tree.directory_mut(change.directory).unsynced;
@@ -171,6 +185,35 @@ impl Journal {
                 tree.let_go(inode, Holder::Journal);
             }
         }
+    }
+
+    /// The operations before a time.
+    pub(super) fn before(&self, time: u64) -> BTreeSet<u64> {
+        self.operations
+            .range(..time)
+            .map(|(&number, _)| number)
+            .collect()
+    }
+
+    /// All sets of operations that may survive without the others; `None` if there are more than
+    /// `max`.
+    pub(super) fn closed_subsets(&self, max: usize) -> Option<Vec<BTreeSet<u64>>> {
+        let mut subsets = vec![BTreeSet::new()];
+        for (&number, operation) in &self.operations {
+            let may_survive = |subset: &&BTreeSet<u64>| {
+                let mut needed = operation.stands_on.iter();
+                needed.all(|it| subset.contains(it) || !self.operations.contains_key(it))
+            };
+            let mut with: Vec<_> = subsets.iter().filter(may_survive).cloned().collect();
+            for subset in &mut with {
+                subset.insert(number);
+            }
+            subsets.append(&mut with);
+            if subsets.len() > max {
+                return None;
+            }
+        }
+        Some(subsets)
     }
 
     /// The power goes: every operation that `survives` does not keep is undone, with all that stands

@@ -10,30 +10,44 @@
 //! - [`Disk::sync_all`] of a directory makes the names in it durable, and nothing in the files.
 //! - What was synced always survives. What was not may survive in part: [`Disk::power_loss`].
 //!
-//! In `contents` are the bytes of a file and their fate, in `tree` the names that programs see, in
-//! `journal` the operations on names that may still be undone, in `power_loss` the profiles, in
-//! `damage` what goes wrong while the power is on.
+//! In `contents` are the bytes of a file, in `sizes` and `sectors` what a power loss may leave of
+//! them, in `tree` the names that programs see, in `journal` the operations on names that may still
+//! be undone, in `profiles` how file systems differ, in `power_loss` what one power loss does, in
+//! `crash_states` all that it might do, in `damage` what goes wrong while the power is on.
 
 mod contents;
+mod crash_states;
 mod damage;
 mod errno;
 mod journal;
 mod power_loss;
+mod profiles;
+mod sectors;
+mod sizes;
 mod tree;
 
-pub use contents::SECTOR_BYTES;
+pub use crash_states::{Entry, TooManyStates};
 pub use errno::Errno;
-pub use power_loss::{CrashProfile, CrashReport, Outcome, WriteOrder};
+pub use power_loss::{CrashReport, Outcome};
+pub use profiles::{CrashProfile, PROFILES, WriteOrder};
 
 use contents::Contents;
 use journal::{Change, Journal};
 use serde::{Deserialize, Serialize};
 use tree::{Directory, Holder, InodeId, Kind, Last, Resolved, Tree};
 
+/// Bytes in a sector: the unit in which unsynced bytes live or die.
+pub const SECTOR_BYTES: u64 = 512;
+/// Bytes in a page: the unit in which space is taken. What lies in no page is a hole.
+const PAGE_BYTES: u64 = 4096;
+
+type Sector = [u8; SECTOR_BYTES as usize];
+
 /// The disk of one node.
 ///
 /// Paths are those of a process whose working directory is the root: `a/b` and `/a/b` are the same.
-/// `.` and `..` work, links and permissions do not exist.
+/// `.` and `..` work, symbolic links and permissions do not exist.
+#[derive(Clone)]
 pub struct Disk {
     tree: Tree,
     journal: Journal,
@@ -112,6 +126,7 @@ pub struct FileHandle {
     generation: u32,
 }
 
+#[derive(Clone)]
 struct HandleSlot {
     generation: u32,
     open: Option<OpenFile>,
@@ -197,10 +212,8 @@ impl Disk {
         if self.tree.is_directory(inode) && (flags.can_write() || creates) {
             return Err(Errno::IsDirectory);
         }
-        if flags.truncate
-            && let Some((contents, space)) = self.tree.contents_mut(inode)
-        {
-            contents.set_size(0, space);
+        if flags.truncate {
+            self.resize(inode, 0)?;
         }
         self.tree.hold(inode, Holder::Handle);
         Ok(self.add_handle(OpenFile { inode, flags }))
@@ -276,10 +289,7 @@ impl Disk {
         if !open.flags.can_write() || len > FILE_BYTES_MAX {
             return Err(Errno::Invalid);
         }
-        let contents = self.tree.contents_mut(open.inode);
-        let (contents, space) = contents.ok_or(Errno::Invalid)?;
-        contents.set_size(len, space);
-        Ok(())
+        self.resize(open.inode, len)
     }
 
     /// The length of an open file; 0 of a directory.
@@ -297,22 +307,25 @@ impl Disk {
         Ok(self.metadata_of(self.tree.find(path)?))
     }
 
-    /// fsync(2): makes a file's bytes and size durable, or a directory's entries.
+    /// fsync(2): makes a file's bytes and size durable, or a directory's entries. A journaling file
+    /// system writes its journal up to the last change of either, whatever else it has of it.
     pub fn sync_all(&mut self, handle: FileHandle) -> Result<(), Errno> {
-        self.sync(handle)?;
-        self.journal.note_flush();
+        let inode = self.opened(handle)?.inode;
+        self.journal.flush(self.tree.inode(inode).changed_at);
+        self.sync(inode);
         Ok(())
     }
 
     /// fdatasync(2): as [`Self::sync_all`], since there are no times; but a journaling file system
-    /// only writes its journal if the size had changed.
+    /// writes its journal only up to what is needed to read the file.
     pub fn sync_data(&mut self, handle: FileHandle) -> Result<(), Errno> {
         let inode = self.opened(handle)?.inode;
-        let writes_journal = self.contents(inode).map_or(true, Contents::is_resized);
-        self.sync(handle)?;
-        if writes_journal {
-            self.journal.note_flush();
-        }
+        let needed = match self.tree.is_directory(inode) {
+            true => self.tree.inode(inode).changed_at,
+            false => self.tree.inode(inode).resized_at,
+        };
+        self.journal.flush(needed);
+        self.sync(inode);
         Ok(())
     }
 
@@ -346,10 +359,34 @@ impl Disk {
             },
         ];
         self.perform(changes, &to.directories);
+        let now = self.journal.now();
+        if let (Some(_), Some((contents, _))) = (to.inode, self.tree.contents_mut(moved)) {
+            contents.replace(now);
+        }
         Ok(())
     }
 
-    /// Takes a file's name. Its bytes live on while it is open.
+    /// Gives a file one more name: from then on both are the same file.
+    ///
+    /// # Errors
+    /// As link(2): among them `Exists`, and `NotPermitted` for a directory.
+    pub fn link(&mut self, from: &str, to: &str) -> Result<(), Errno> {
+        let inode = self.tree.find(from)?;
+        let to = self.tree.resolve(to)?;
+        let (None, Last::Name(name)) = (to.inode, &to.last) else {
+            return Err(Errno::Exists);
+        };
+        if to.wants_directory {
+            return Err(Errno::NoEntry);
+        }
+        if self.tree.is_directory(inode) {
+            return Err(Errno::NotPermitted);
+        }
+        self.name(to.parent(), name, inode);
+        Ok(())
+    }
+
+    /// Takes one of a file's names. Without any, its bytes live on while it is open.
     ///
     /// # Errors
     /// As unlink(2): among them `IsDirectory`.
@@ -444,37 +481,67 @@ impl Disk {
         self.tree.space.used_bytes
     }
 
+    /// The only way to change the size of a file without writing to it.
+    fn resize(&mut self, inode: InodeId, size: u64) -> Result<(), Errno> {
+        let now = self.journal.tick();
+        let contents = self.tree.contents_mut(inode);
+        let (contents, space) = contents.ok_or(Errno::Invalid)?;
+        if contents.size() != size {
+            contents.set_size(size, now, space);
+            let inode = self.tree.inode_mut(inode);
+            (inode.changed_at, inode.resized_at) = (now, now);
+        }
+        Ok(())
+    }
+
     /// The only way for bytes to the page cache.
     fn write(&mut self, inode: InodeId, offset: u64, data: &[u8]) -> Result<usize, Errno> {
+        let now = self.journal.tick();
         let (contents, space) = self.tree.contents_mut(inode).ok_or(Errno::IsDirectory)?;
         let end = offset.checked_add(data.len() as u64);
         if end.is_none_or(|end| end > FILE_BYTES_MAX) {
             return Err(Errno::FileTooBig);
         }
-        let mut written = contents.write(offset, data, space);
+        let size_before = contents.size();
+        let mut written = contents.write(offset, data, now, space);
         if written < data.len() {
             self.journal.commit_removals(&mut self.tree);
             let (contents, space) = self.tree.contents_mut(inode).ok_or(Errno::IsDirectory)?;
-            written += contents.write(offset + written as u64, &data[written..], space);
+            let rest = &data[written..];
+            written += contents.write(offset + written as u64, rest, now, space);
         }
         if written == 0 && !data.is_empty() {
             return Err(Errno::NoSpace);
         }
+        self.note_write(inode, size_before, now);
         Ok(written)
     }
 
+    fn note_write(&mut self, inode: InodeId, size_before: u64, now: u64) {
+        let has_grown = self.contents(inode).is_ok_and(|it| it.size() > size_before);
+        let inode = self.tree.inode_mut(inode);
+        inode.changed_at = now;
+        if has_grown {
+            inode.resized_at = now;
+        }
+    }
+
     /// The only way for bytes and names to the disk.
-    fn sync(&mut self, handle: FileHandle) -> Result<(), Errno> {
-        let inode = self.opened(handle)?.inode;
+    fn sync(&mut self, inode: InodeId) {
         match self.tree.contents_mut(inode) {
             Some((contents, _)) => contents.sync(),
             None => self.journal.sync_directory(&mut self.tree, inode),
         }
-        Ok(())
     }
 
     fn create(&mut self, directory: InodeId, name: &str, kind: Kind) -> InodeId {
         let inode = self.tree.bear(directory, name, kind);
+        self.name(directory, name, inode);
+        self.tree.inode_mut(inode).resized_at = self.journal.now();
+        inode
+    }
+
+    fn name(&mut self, directory: InodeId, name: &str, inode: InodeId) {
         let change = Change {
             directory,
             name: name.to_owned(),
@@ -482,7 +549,6 @@ impl Disk {
             after: Some(inode),
         };
         self.perform(vec![change], &[]);
-        inode
     }
 
     fn remove(&mut self, directory: InodeId, name: &str, inode: InodeId) {

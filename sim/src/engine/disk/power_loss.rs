@@ -4,63 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Disk;
 use super::journal::Operation;
+use super::profiles::{CrashProfile, WriteOrder};
 use crate::keyed::Key;
 
-/// How a disk behaves when the power goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct CrashProfile {
-    pub order: WriteOrder,
-    /// How often nothing that was unsynced survives. The extremes find bugs.
-    pub nothing_per_mille: u32,
-    /// How often everything survives.
-    pub everything_per_mille: u32,
-    /// How often an unsynced sector is new up to some byte, and old from there.
-    pub torn_per_mille: u32,
-    /// How often an unsynced sector holds anything at all where it was changed.
-    pub garbage_per_mille: u32,
-}
-
-/// Which unsynced things may survive without which others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WriteOrder {
-    /// All that POSIX allows: any subset of sectors, any size that the file had, and any subset of
-    /// operations on names in which each name's own come in order.
-    #[default]
-    Posix,
-    /// As ext4 with `data=ordered` and delayed allocation (and without `auto_da_alloc`): names
-    /// survive up to some point of the journal, which every fsync writes; a file never grows over
-    /// bytes that were not written. Overwritten bytes are in no order.
-    Ext4Ordered,
-}
-
-impl CrashProfile {
-    /// The least that a portable program may rely on.
-    pub const fn posix() -> Self {
-        Self {
-            order: WriteOrder::Posix,
-            nothing_per_mille: 125,
-            everything_per_mille: 125,
-            torn_per_mille: 30,
-            garbage_per_mille: 0,
-        }
-    }
-
-    /// The most common file system, on a disk whose sectors are atomic.
-    pub const fn ext4_ordered() -> Self {
-        Self {
-            order: WriteOrder::Ext4Ordered,
-            torn_per_mille: 0,
-            ..Self::posix()
-        }
-    }
-}
-
-impl Default for CrashProfile {
-    fn default() -> Self {
-        Self::posix()
-    }
+/// One power loss.
+pub(super) struct Crash<'a> {
+    pub(super) profile: &'a CrashProfile,
+    pub(super) outcome: Outcome,
+    /// What journals took up from this time on is lost.
+    pub(super) journal_end: u64,
 }
 
 /// How much of what was unsynced a power loss left.
@@ -88,7 +40,7 @@ pub struct CrashReport {
     pub bytes_lost: u64,
     /// Files that are not as long as programs saw them.
     pub files_resized: u64,
-    /// Unsynced operations on names: a create, unlink, rename, mkdir or rmdir each.
+    /// Unsynced operations on names: a create, link, unlink, rename, mkdir or rmdir each.
     pub entries_dirty: u64,
     /// Those of them that were undone.
     pub entries_lost: u64,
@@ -121,47 +73,64 @@ impl Disk {
             outcome,
             ..CrashReport::default()
         };
-        self.lose_names(key.label("name"), profile, &mut report);
-        self.lose_bytes(key.label("file"), profile, &mut report);
+        let crash = Crash {
+            profile,
+            outcome,
+            journal_end: self.draw_journal_end(
+                key.label("name").label("journal"),
+                profile,
+                outcome,
+            ),
+        };
+        self.lose_names(key.label("name"), &crash, &mut report);
+        self.lose_bytes(key.label("file"), &crash, &mut report);
         report
     }
 
-    fn lose_names(&mut self, key: Key, profile: &CrashProfile, report: &mut CrashReport) {
+    fn draw_journal_end(&self, key: Key, profile: &CrashProfile, outcome: Outcome) -> u64 {
+        if profile.order == WriteOrder::Posix {
+            return u64::MAX;
+        }
+        let times = self.journal_times();
+        let journaled = match outcome {
+            Outcome::Nothing => 0,
+            Outcome::Mixed => key.between(0, times.len() as u64) as usize,
+            Outcome::Everything => times.len(),
+        };
+        times.get(journaled).copied().unwrap_or(u64::MAX)
+    }
+
+    /// When a journal took up what no sync made it write, oldest first.
+    pub(super) fn journal_times(&self) -> Vec<u64> {
+        let since = self.journal.flushed() + 1;
+        let names = self.journal.operations().map(|(number, _)| number);
+        let names = names.filter(|&number| number >= since);
+        let files = self.tree.all_files();
+        let sizes = files.flat_map(|contents| contents.sizes().times(since));
+        let mut times: Vec<u64> = names.chain(sizes).collect();
+        times.sort_unstable();
+        times
+    }
+
+    fn lose_names(&mut self, key: Key, crash: &Crash, report: &mut CrashReport) {
         report.entries_dirty = self.journal.len() as u64;
-        // A prefix of those that no sync of anything wrote.
-        let flushed = self
-            .journal
-            .operations()
-            .filter(|&(number, _)| self.journal.is_flushed(number));
-        let flushed = flushed.count() as u64;
-        let journaled = match report.outcome {
-            Outcome::Nothing => flushed,
-            Outcome::Mixed => key.label("journal").between(flushed, report.entries_dirty),
-            Outcome::Everything => report.entries_dirty,
-        };
-        let end = self
-            .journal
-            .operations()
-            .nth(journaled as usize)
-            .map_or(u64::MAX, |(n, _)| n);
         let kept_of_eight = *key.label("kept").pick(&[1, 4, 7]);
-        let outcome = report.outcome;
-        let survives = |number: u64, operation: &Operation| match (profile.order, outcome) {
-            (WriteOrder::Ext4Ordered, _) => number < end,
-            (WriteOrder::Posix, Outcome::Everything) => true,
-            (WriteOrder::Posix, Outcome::Nothing) => false,
-            (WriteOrder::Posix, Outcome::Mixed) => {
-                key.with(operation.identity.bits()).chance(kept_of_eight, 8)
-            }
-        };
+        let survives =
+            |number: u64, operation: &Operation| match (crash.profile.order, crash.outcome) {
+                (WriteOrder::Ext4Ordered | WriteOrder::Xfs, _) => number < crash.journal_end,
+                (WriteOrder::Posix, Outcome::Everything) => true,
+                (WriteOrder::Posix, Outcome::Nothing) => false,
+                (WriteOrder::Posix, Outcome::Mixed) => {
+                    key.with(operation.identity.bits()).chance(kept_of_eight, 8)
+                }
+            };
         report.entries_lost = self.journal.lose_power(&mut self.tree, survives);
         self.tree.sweep();
     }
 
-    fn lose_bytes(&mut self, key: Key, profile: &CrashProfile, report: &mut CrashReport) {
-        let outcome = report.outcome;
+    fn lose_bytes(&mut self, key: Key, crash: &Crash, report: &mut CrashReport) {
         self.tree.for_each_file(|identity, contents, space| {
-            contents.lose_power(key.with(identity.bits()), profile, outcome, space, report);
+            contents.lose_power(key.with(identity.bits()), crash, space, report);
         });
     }
 }

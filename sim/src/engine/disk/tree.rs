@@ -16,24 +16,30 @@ pub(super) struct InodeId(usize);
 pub(super) const ROOT: InodeId = InodeId(0);
 
 /// It lives as long as anything refers to it.
+#[derive(Clone)]
 pub(super) struct Inode {
     /// What the inode's fate in a power loss is keyed by: where it was born, and as the how-manieth
     /// of that name. A place in the slab would tie it to what other files do.
     pub(super) identity: Key,
     pub(super) kind: Kind,
-    /// The directory entries that programs see: 0 or 1, since there are no hard links.
+    /// When anything of it changed last: its names, entries, bytes or size.
+    pub(super) changed_at: u64,
+    /// When what is needed to read it changed last: it was made, or got another size.
+    pub(super) resized_at: u64,
+    /// The directory entries that programs see; a directory has one at the most.
     links: u32,
     opens: u32,
     /// By operations on names that may still be undone.
     journal: u32,
 }
 
+#[derive(Clone)]
 pub(super) enum Kind {
     File(Contents),
     Directory(Directory),
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Directory {
     pub(super) entries: BTreeMap<String, InodeId>,
     /// The last unsynced operation on each name, as its number in the journal.
@@ -50,6 +56,7 @@ pub(super) enum Holder {
     Journal,
 }
 
+#[derive(Clone)]
 pub(super) struct Tree {
     inodes: Vec<Option<Inode>>,
     vacant: Vec<InodeId>,
@@ -89,6 +96,8 @@ impl Tree {
         let root = Inode {
             identity: Key::root(0),
             kind: Kind::Directory(Directory::default()),
+            changed_at: 0,
+            resized_at: 0,
             links: 1,
             opens: 0,
             journal: 0,
@@ -143,6 +152,25 @@ impl Tree {
         }
     }
 
+    /// All files, in the order of the slab.
+    pub(super) fn all_files(&self) -> impl Iterator<Item = &Contents> {
+        let inodes = self.inodes.iter().flatten();
+        inodes.filter_map(|inode| match &inode.kind {
+            Kind::File(contents) => Some(contents),
+            Kind::Directory(_) => None,
+        })
+    }
+
+    /// The files that a power loss might change.
+    pub(super) fn unsynced_files(&self) -> Vec<InodeId> {
+        let is_unsynced = |&id: &InodeId| match &self.inodes[id.0] {
+            Some(inode) => matches!(&inode.kind, Kind::File(contents) if contents.is_dirty()),
+            None => false,
+        };
+        let all = (0..self.inodes.len()).map(InodeId);
+        all.filter(is_unsynced).collect()
+    }
+
     /// The files that have a name, in the order of the slab.
     pub(super) fn files(&self) -> impl Iterator<Item = &Contents> {
         let named = self.inodes.iter().flatten().filter(|inode| inode.links > 0);
@@ -181,6 +209,8 @@ impl Tree {
         let inode = Inode {
             identity: birthplace.with(*ordinal),
             kind,
+            changed_at: 0,
+            resized_at: 0,
             links: 0,
             opens: 0,
             journal: 0,
@@ -245,31 +275,36 @@ impl Tree {
         }
     }
 
-    /// Frees what no path leads to; what is left is held by its entry alone, and has no unsynced
+    /// Frees what no path leads to; what is left is held by its entries alone, and has no unsynced
     /// names.
     pub(super) fn sweep(&mut self) {
-        let mut reachable = vec![false; self.inodes.len()];
-        let mut waiting = vec![ROOT];
-        while let Some(id) = waiting.pop() {
-            assert!(!reachable[id.0], "an inode has two names");
-            reachable[id.0] = true;
-            if let Kind::Directory(directory) = &self.inode(id).kind {
-                waiting.extend(directory.entries.values());
-            }
-        }
-        for (at, is_reachable) in reachable.into_iter().enumerate() {
+        for (at, links) in self.count_names().into_iter().enumerate() {
             let Some(inode) = &mut self.inodes[at] else {
                 continue;
             };
-            (inode.links, inode.opens, inode.journal) = (1, 0, 0);
+            (inode.links, inode.opens, inode.journal) = (links, 0, 0);
             if let Kind::Directory(directory) = &mut inode.kind {
                 directory.unsynced.clear();
                 directory.named_by = None;
             }
-            if !is_reachable {
+            if links == 0 {
                 self.free(InodeId(at));
             }
         }
+    }
+
+    /// How many entries of directories that a path leads to name each inode; 1 for the root.
+    fn count_names(&self) -> Vec<u32> {
+        let mut names = vec![0; self.inodes.len()];
+        let mut waiting = vec![ROOT];
+        while let Some(id) = waiting.pop() {
+            names[id.0] += 1;
+            if let Kind::Directory(directory) = &self.inode(id).kind {
+                assert!(names[id.0] == 1, "a directory has two names");
+                waiting.extend(directory.entries.values());
+            }
+        }
+        names
     }
 
     /// Follows a path from the root. Every directory on the way must exist; the last name need not.
