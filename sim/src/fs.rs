@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 
 use crate::engine::disk::{Disk, Errno, FileHandle, FileKind, OpenFlags};
-use crate::engine::{Effort, OpenedFile, world};
+use crate::engine::{self, CrashPoint, Effort, OpenedFile, world};
 use crate::keyed::Key;
 use crate::time::Sleep;
 
@@ -72,6 +72,7 @@ impl EngineFile {
     async fn sync(&self, sync: fn(&mut Disk, FileHandle) -> Result<(), Errno>) -> io::Result<()> {
         let key = self.next_key();
         Self::begin(key, Effort::Sync).await;
+        engine::pass(CrashPoint::Sync);
         Ok(world::with(|world| {
             world.sync_file(self.opened, key, sync)
         })?)
@@ -494,7 +495,9 @@ pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<
         return tokio::fs::rename(from, to).await;
     }
     let to = text_of(to.as_ref())?.to_owned();
-    with_path(from.as_ref(), |disk, from| disk.rename(from, &to)).await
+    with_path(from.as_ref(), |disk, from| disk.rename(from, &to)).await?;
+    engine::pass(CrashPoint::Rename);
+    Ok(())
 }
 
 /// Gives a file one more name.

@@ -7,10 +7,11 @@
 //! In reading order: `world` (the tables), `turns` (the loop), `tasks` and `waker` (who computes),
 //! `events`, `heap` and `timers` (when), `clock` and `clock_faults` (what time it seems to be), `nodes`
 //! (where), `network`, `datagrams` and `streams` (what they say to each other), `disk` (what they keep),
-//! `slots` (ids). `probe` and `trace` are for those who doubt a run.
+//! `crash_points` (where exactly they end), `slots` (ids). `probe` and `trace` are for those who doubt a run.
 
 mod clock;
 mod clock_faults;
+mod crash_points;
 mod datagrams;
 pub mod disk;
 mod disk_faults;
@@ -40,6 +41,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::clock::Ahead;
 pub(crate) use self::clock_faults::DeadlineBy;
 pub use self::clock_faults::{ClockEffect, ClocksInPause, add_clock_effect, remove_clock_effects};
+pub(crate) use self::crash_points::pass;
+pub use self::crash_points::{CrashPoint, End, PlannedEnd, end_at};
 pub use self::disk_faults::{DiskEffect, add_disk_effect, remove_disk_effects};
 pub use self::files::DiskTiming;
 pub(crate) use self::files::{Effort, OpenedFile};

@@ -12,7 +12,7 @@ use super::slots::Id;
 use super::tasks::LocalFuture;
 use super::trace::DecisionKind;
 use super::world::{self, World};
-use super::{HARNESS, NodeId, NodePanic, RunError, waker};
+use super::{HARNESS, NodeId, NodePanic, RunError, crash_points, waker};
 
 /// Runs the world until `is_over` says that the harness has ended; asked after a task has.
 pub(super) fn drive(is_over: &dyn Fn() -> bool, end_ns: u64) -> Result<(), RunError> {
@@ -87,6 +87,10 @@ fn finish(task: Id, future: LocalFuture) {
 #[cold]
 fn fail(task: Id, future: LocalFuture, panic: Box<dyn Any + Send>) {
     drop(future);
+    if crash_points::is_end(panic.as_ref()) {
+        world::with(|world| world.remove_ended(task));
+        return;
+    }
     let message = panic_message(panic.as_ref());
     let node = world::with(|world| {
         let node = world.remove_ended(task);

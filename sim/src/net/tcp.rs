@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::address::{ToSocketAddrs, resolve};
-use crate::engine::{Id, NEIGHBOUR_PATIENCE_NS, world};
+use crate::engine::{self, CrashPoint, Id, NEIGHBOUR_PATIENCE_NS, world};
 use crate::time::{Duration, sleep};
 
 /// A socket that accepts connections.
@@ -108,7 +108,11 @@ impl EngineStream {
 
     #[inline]
     fn poll_write(&self, context: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        world::with(|world| world.tcp_poll_write(self.id, bytes, context))
+        let written = world::with(|world| world.tcp_poll_write(self.id, bytes, context));
+        if matches!(written, Poll::Ready(Ok(_))) {
+            engine::pass(CrashPoint::Send);
+        }
+        written
     }
 
     fn finish(&self) -> io::Result<()> {

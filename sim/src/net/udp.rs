@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::address::{Host, ToSocketAddrs, resolve};
-use crate::engine::{Id, world};
+use crate::engine::{self, CrashPoint, Id, world};
 
 /// A socket for datagrams.
 pub struct UdpSocket(Inner);
@@ -51,7 +51,11 @@ impl UdpSocket {
             Host::Name(name) => resolve(name).await?,
         };
         match &self.0 {
-            Inner::Engine { id, .. } => world::with(|world| world.udp_send(*id, payload, to)),
+            Inner::Engine { id, .. } => {
+                let sent = world::with(|world| world.udp_send(*id, payload, to))?;
+                engine::pass(CrashPoint::Send);
+                Ok(sent)
+            }
             Inner::Tokio(socket) => socket.send_to(payload, to).await,
         }
     }
