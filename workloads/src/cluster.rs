@@ -1,7 +1,7 @@
 //! The machines of a run, and what has been heard from the servers among them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use squall_checkers::verdict::Anomaly;
@@ -14,6 +14,7 @@ use crate::system::{Heard, Stopped, System};
 /// The machines, shared by the harness, the storm, the clients and the observer.
 #[derive(Clone)]
 pub struct Cluster {
+    system: Rc<RefCell<dyn System>>,
     /// The servers' machines, by number.
     pub servers: Rc<[NodeId]>,
     /// The clients' machines, by number.
@@ -47,6 +48,7 @@ impl Cluster {
     pub fn start(system: &Rc<RefCell<dyn System>>, servers: u32, clients: u32) -> Self {
         let name = |number| system.borrow().name(number);
         let cluster = Self {
+            system: Rc::clone(system),
             servers: (0..servers)
                 .map(|number| engine::add_node(&name(number)))
                 .collect(),
@@ -78,25 +80,31 @@ impl Cluster {
         }
     }
 
+    /// The number of the server on a machine, if there is one.
+    pub fn server_on(&self, node: NodeId) -> Option<u32> {
+        let position = self.servers.iter().position(|server| *server == node)?;
+        Some(position as u32)
+    }
+
     /// The number of a client's machine.
     pub fn machine_of_client(&self, client: u32) -> u32 {
         self.servers.len() as u32 + client
     }
 
     fn hear(&self, system: &mut dyn System, emitted: &Emitted<'_>) {
-        let Some(server) = self.servers.iter().position(|node| *node == emitted.node) else {
+        let Some(server) = self.server_on(emitted.node) else {
             return;
         };
         if let Some(Stopped(why)) = emitted.event.downcast_ref() {
-            return self.hear_stopped(server as u32, why);
+            return self.hear_stopped(server, why);
         }
-        for heard in system.hear(server as u32, emitted) {
+        for heard in system.hear(server, emitted) {
             match heard {
                 Heard::Leads => {
-                    self.heard.borrow_mut().leaders.push(server as u32);
+                    self.heard.borrow_mut().leaders.push(server);
                     self.has_new_leader.notify_waiters();
                 }
-                Heard::Report { kind, what } => self.report(server as u32, kind, &what),
+                Heard::Report { kind, what } => self.report(server, kind, &what),
                 Heard::Broken(anomaly) => self.heard.borrow_mut().violations.push(anomaly),
             }
         }
@@ -142,12 +150,26 @@ impl Cluster {
             .is_damaged = true;
     }
 
-    /// Whether some server is down for good, and in the right: nobody can ask the system to answer
-    /// then.
+    /// Whether the fault budget has room for damage to one more disk.
+    pub fn may_damage(&self, server: u32) -> bool {
+        let mut damaged = self.damaged();
+        damaged.insert(server);
+        self.system.borrow().survives(&damaged)
+    }
+
+    /// Whether so many servers are down for good, and in the right, that nobody can ask the system to
+    /// answer.
     pub fn is_crippled(&self) -> bool {
+        let mut refusing = self.damaged();
+        refusing.retain(|server| !self.machine(*server).is_up());
+        !self.system.borrow().must_answer_without(&refusing)
+    }
+
+    /// The servers whose disks are damaged.
+    fn damaged(&self) -> BTreeSet<u32> {
         let excuses = self.excuses.borrow();
-        let mut damaged = excuses.iter().filter(|(_, excuse)| excuse.is_damaged);
-        damaged.any(|(server, _)| !self.machine(*server).is_up())
+        let damaged = excuses.iter().filter(|(_, excuse)| excuse.is_damaged);
+        damaged.map(|(server, _)| *server).collect()
     }
 
     /// Puts a line into a machine's lane.

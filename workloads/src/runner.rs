@@ -142,7 +142,7 @@ fn not_live(unanswered: &PlannedOperation, waited_ns: u64) -> Anomaly {
         checker: "liveness".to_owned(),
         class: "no-answer-after-heal".to_owned(),
         sentence: format!(
-            "{seconds} s after the last fault had ended, with all servers up, nobody would answer a \
+            "{seconds} s after the last fault had ended, with all servers up that can be, nobody would answer a \
              {f}{of}."
         ),
         witness: Vec::new(),

@@ -1,5 +1,6 @@
 //! What the runner must know of a system under test.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -28,6 +29,19 @@ pub trait System {
 
     /// Understands something that a server emitted.
     fn hear(&mut self, server: u32, emitted: &Emitted<'_>) -> Vec<Heard>;
+
+    /// The fault budget: whether the system keeps its promises if the disks of just these servers are
+    /// damaged. Where it could not, the damage is not done: a failure must be a bug, not arithmetic. One
+    /// that has a single copy, and refuses to answer from a damaged one, keeps them.
+    fn survives(&self, _damaged: &BTreeSet<u32>) -> bool {
+        true
+    }
+
+    /// Whether the system must still answer while just these servers refuse to work, because of their
+    /// damaged disks.
+    fn must_answer_without(&self, refusing: &BTreeSet<u32>) -> bool {
+        refusing.is_empty()
+    }
 
     /// What the servers' words amount to, now that the run is over.
     fn conclude(&mut self) -> Vec<Anomaly> {

@@ -13,6 +13,7 @@ const ANY: &[&str] = &[
     "slow-links",
     "lossy-links",
     "sync-error",
+    "corrupt",
 ];
 const SAFETY: &[&str] = &[
     "linearizability",
@@ -37,7 +38,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a vote is granted before it is durable, and forgotten by a restart",
         scenarios: CONSENSUS,
         checkers: SAFETY,
-        faults: &["kill", "power-loss", "sync-error"],
+        faults: &["kill", "power-loss", "sync-error", "corrupt"],
     },
     Mutant {
         id: "raft.commit-older-term",
@@ -52,6 +53,7 @@ pub const MUTANTS: &[Mutant] = &[
             "partition",
             "bridge",
             "sync-error",
+            "corrupt",
         ],
     },
     Mutant {
@@ -106,7 +108,15 @@ pub const MUTANTS: &[Mutant] = &[
             "one-vote",
             "crash",
         ],
-        faults: &["power-loss"],
+        faults: &["power-loss", "corrupt"],
+    },
+    Mutant {
+        id: "log.broken-middle-cut-off",
+        reference: "Alagappan et al., FAST'18; arcadedb #4508 (S10)",
+        root_cause: "damage in the middle of the log is taken for its end, and what follows is cut off",
+        scenarios: CONSENSUS,
+        checkers: SAFETY,
+        faults: &["corrupt"],
     },
     Mutant {
         id: "log.acknowledged-before-sync",

@@ -40,7 +40,7 @@ pub struct Machines {
 }
 
 /// What a replicated system with a leader must survive.
-const CLUSTER: [Strike; 8] = [
+const CLUSTER: [Strike; 9] = [
     on(Group::Cluster, "partition"),
     on(Group::Cluster, "bridge"),
     on(Group::Cluster, "kill"),
@@ -49,6 +49,7 @@ const CLUSTER: [Strike; 8] = [
     on(Group::Cluster, "slow-links"),
     on(Group::Cluster, "lossy-links"),
     on(Group::Cluster, "sync-error"),
+    on(Group::Cluster, "corrupt"),
 ];
 
 /// A strike.

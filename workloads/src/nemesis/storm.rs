@@ -196,20 +196,22 @@ impl Act {
         }
     }
 
-    /// Kills servers and damages their disks: they may refuse to work from then on.
+    /// Kills servers and damages their disks, as far as the fault budget goes: they may refuse to work
+    /// from then on.
     fn apply_rot(&self, machines: &[u32], bits: u32) -> Applied {
-        let applied = self.strike(machines, "killed, bits of its disk flipped", |node| {
+        self.strike(machines, "killed, bits of its disk flipped", |node| {
+            let server = self.cluster.server_on(node)?;
+            if !self.cluster.may_damage(server) {
+                return None;
+            }
             node.kill();
             let key = self.key.label("rot").with(u64::from(node.number()));
-            Some(node.corrupt(key, bits))
-        });
-        if applied.observed > 0 {
-            applied
-                .struck
-                .iter()
-                .for_each(|server| self.cluster.excuse_for_good(*server));
-        }
-        applied
+            let flipped = node.corrupt(key, bits);
+            if flipped > 0 {
+                self.cluster.excuse_for_good(server);
+            }
+            Some(flipped)
+        })
     }
 
     fn apply_to_clients(&self, machines: &[u32], effect: ClientEffect) -> Applied {

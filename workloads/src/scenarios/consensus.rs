@@ -1,7 +1,7 @@
 //! Raft and its key-value service, under registers.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use squall_checkers::Model;
@@ -148,6 +148,14 @@ impl System for Consensus {
             };
             server::serve(config)
         });
+    }
+
+    fn survives(&self, damaged: &BTreeSet<u32>) -> bool {
+        damaged.len() <= (self.servers.len() - 1) / 2
+    }
+
+    fn must_answer_without(&self, refusing: &BTreeSet<u32>) -> bool {
+        self.survives(refusing)
     }
 
     fn connect(&self, client: u32) -> Box<dyn Connection> {
