@@ -61,7 +61,8 @@ fn without_a_planted_bug_every_run_is_valid() {
         .into_iter()
         .filter(|kind| !is_felt(kind))
         .collect();
-    assert!(unfelt.is_empty(), "never felt: {unfelt:?}");
+    // No system here speaks in datagrams, or has two ports.
+    assert_eq!(unfelt, ["port-cut", "duplicate"], "never felt");
     assert!(stats.ok > 60 * SCENARIOS.len() as u64 * 50, "{stats:?}");
 }
 

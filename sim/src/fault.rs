@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::{ClockEffect, LinkEffect};
+
 /// A fault as a plan names it. What it is done *to* is the business of the episode that carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -11,6 +13,8 @@ pub enum Fault {
     /// The servers that are not targets cannot exchange packets among each other; the targets, each a
     /// bridge, reach everybody.
     Bridge,
+    /// Every server reaches a majority, and no two reach the same one.
+    MajoritiesRing,
     /// SIGKILL; the page cache survives. The end of the episode starts the node again.
     Kill,
     /// The power goes: unsynced data is at the mercy of the disk, peers hear nothing. The end of
@@ -22,6 +26,10 @@ pub enum Fault {
     SlowLinks { extra_ns_max: u64 },
     /// Packets to and from the targets are lost with a probability of `per_mille` in a thousand.
     LossyLinks { per_mille: u32 },
+    /// What else befalls packets to and from the targets.
+    Links { effect: LinkEffect },
+    /// What befalls the targets' clocks. Who judges goes by true time.
+    Clock { effect: ClockEffect },
     /// An fsync fails with a probability of `per_mille` in a thousand, and what it should have written
     /// stays unwritten. A server that stops over it is started again at the end of the episode.
     SyncError { per_mille: u32 },
@@ -52,11 +60,14 @@ impl Fault {
         match self {
             Self::Partition { .. } => "partition",
             Self::Bridge => "bridge",
+            Self::MajoritiesRing => "majorities-ring",
             Self::Kill => "kill",
             Self::PowerLoss => "power-loss",
             Self::Pause => "pause",
             Self::SlowLinks { .. } => "slow-links",
             Self::LossyLinks { .. } => "lossy-links",
+            Self::Links { effect } => kind_of_link_effect(effect),
+            Self::Clock { .. } => "clock",
             Self::SyncError { .. } => "sync-error",
             Self::Corrupt { .. } => "corrupt",
             Self::Cancel { .. } => "cancel",
@@ -65,17 +76,41 @@ impl Fault {
     }
 
     /// All ids that [`Self::kind`] can answer, in the order of tables.
-    pub const KINDS: [&'static str; 11] = [
+    pub const KINDS: [&'static str; 20] = [
         "partition",
         "bridge",
+        "majorities-ring",
+        "port-cut",
+        "clog",
         "kill",
         "power-loss",
         "pause",
         "slow-links",
         "lossy-links",
+        "reorder",
+        "duplicate",
+        "corrupt-packets",
+        "throttle",
+        "chop",
+        "clock",
         "sync-error",
         "corrupt",
         "cancel",
         "overload",
     ];
+}
+
+fn kind_of_link_effect(effect: &LinkEffect) -> &'static str {
+    match effect {
+        LinkEffect::Cut => "partition",
+        LinkEffect::CutToPort { .. } | LinkEffect::CutFromPort { .. } => "port-cut",
+        LinkEffect::Clog => "clog",
+        LinkEffect::Slow { .. } | LinkEffect::Delay { .. } => "slow-links",
+        LinkEffect::Reorder { .. } => "reorder",
+        LinkEffect::Lossy { .. } => "lossy-links",
+        LinkEffect::Duplicate { .. } => "duplicate",
+        LinkEffect::Corrupt { .. } => "corrupt-packets",
+        LinkEffect::Throttle { .. } => "throttle",
+        LinkEffect::Chop { .. } => "chop",
+    }
 }

@@ -1,5 +1,7 @@
 //! Capsules: the files of failures, written whole or not at all, and read with suspicion.
 
+use std::fmt::Debug;
+
 use squall_checkers::Verdict;
 use squall_sim::fault::Fault;
 
@@ -117,6 +119,11 @@ pub enum BadPlan {
     Probability { episode: usize, per_mille: u32 },
     #[error("episode {episode} flips {bits} bits, expected up to 1000")]
     Bits { episode: usize, bits: u32 },
+    #[error(
+        "episode {episode} has an effect that cannot be: {effect}; expected at most 1000 in 1000, ranges that \
+         grow, and times up to a virtual day"
+    )]
+    Effect { episode: usize, effect: String },
 }
 
 /// No time in a plan is longer, so that no sum of a few overflows.
@@ -169,6 +176,16 @@ impl Plan {
     }
 }
 
+fn effect_is_sound(episode: usize, is_sound: bool, effect: &impl Debug) -> Result<(), BadPlan> {
+    match is_sound {
+        true => Ok(()),
+        false => Err(BadPlan::Effect {
+            episode,
+            effect: format!("{effect:?}"),
+        }),
+    }
+}
+
 impl Episode {
     fn validate_fault(&self, episode: usize) -> Result<(), BadPlan> {
         match self.fault {
@@ -179,6 +196,8 @@ impl Episode {
                 format!("episode {episode} cancels operations after up to")
             }),
             Fault::Corrupt { bits } if bits > 1000 => Err(BadPlan::Bits { episode, bits }),
+            Fault::Links { effect } => effect_is_sound(episode, effect.is_sound(), &effect),
+            Fault::Clock { effect } => effect_is_sound(episode, effect.is_sound(), &effect),
             _ => Ok(()),
         }?;
         match self.fault {
@@ -287,6 +306,30 @@ mod tests {
         ));
         let other = text.replacen("0x0000000000000007", "0xzz", 1);
         assert!(error_of(&other).contains("`0xzz` is not a seed"));
+    }
+
+    #[test]
+    fn effects_that_cannot_be_are_refused() {
+        let bad = [
+            r#"{"kind": "links", "effect": {"kind": "corrupt", "per_mille": 1001}}"#,
+            r#"{"kind": "links", "effect": {"kind": "slow", "extra_ns_max": 18446744073709551615}}"#,
+            r#"{"kind": "clock", "effect": {"kind": "strobe", "wall_ns": 1, "period_ns": 0}}"#,
+            r#"{"kind": "clock", "effect": {"kind": "step", "wall_ns": -9223372036854775808}}"#,
+            r#"{"kind": "clock", "effect": {"kind": "drift", "ppm": -2147483648}}"#,
+        ];
+        let good = Capsule::parse(&capsule_text()).unwrap();
+        for fault in bad {
+            let mut capsule = good.clone();
+            capsule.plan.faults[0].fault = serde_json::from_str(fault).unwrap();
+            let refused = Capsule::parse(&capsule.to_text());
+            assert!(
+                matches!(
+                    refused,
+                    Err(CapsuleError::Plan(BadPlan::Effect { episode: 0, .. }))
+                ),
+                "{fault}"
+            );
+        }
     }
 
     #[test]

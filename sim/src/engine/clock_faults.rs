@@ -1,10 +1,14 @@
 //! Faults of machines' clocks, and the clocks that programs see.
 
+use serde::{Deserialize, Serialize};
+
 use super::clock::{Ahead, Clock, RATE_PPM_MAX};
 use super::network::FaultTag;
 use super::world::{self, World};
 use super::{HARNESS, NodeId};
 use crate::interpose::clocks;
+
+const DAY_NS: u64 = 86_400_000_000_000;
 
 /// What a fault does to a machine's clocks.
 ///
@@ -13,7 +17,8 @@ use crate::interpose::clocks;
 /// ppm (parts in a million) until the wall clock is right, and makes up for a drift of as much. What a
 /// fault leaves of wrong time when it ends is the daemon's to slew away, or
 /// [`NodeId::correct_clock`]'s.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum ClockEffect {
     /// The wall clock is off by this as long as the fault lasts, and the daemon does not notice: its
     /// time server is wrong by as much.
@@ -54,22 +59,34 @@ pub(crate) enum DeadlineBy {
     Machine,
 }
 
+impl ClockEffect {
+    /// Whether its period is one, its times are of a day at the most, and its drift is no more than
+    /// clocks can.
+    pub const fn is_sound(&self) -> bool {
+        match *self {
+            Self::Offset { wall_ns } | Self::Step { wall_ns } => wall_ns.unsigned_abs() <= DAY_NS,
+            Self::Strobe { wall_ns, period_ns } => {
+                wall_ns.unsigned_abs() <= DAY_NS && 0 < period_ns && period_ns <= DAY_NS
+            }
+            Self::Drift { ppm } => ppm.unsigned_abs() as i64 <= RATE_PPM_MAX,
+            Self::DaemonStopped => true,
+            Self::WrongAfterPowerLoss { wall_ns_max } => wall_ns_max <= DAY_NS,
+        }
+    }
+}
+
 /// Puts an effect on a machine's clocks; it outlives the process. Each time that a program reads a
 /// clock which is off, or sleeps by it, counts as felt.
 ///
 /// # Panics
-/// If the node is the harness, whose clock is true time; if a period is zero; or if a drift is of more
-/// than half of the time.
+/// If the node is the harness, whose clock is true time; or if the effect is not [sound](ClockEffect::is_sound).
 pub fn add_clock_effect(node: NodeId, tag: FaultTag, effect: ClockEffect) {
     assert_ne!(node.0, HARNESS, "the harness's clock is true time");
-    match effect {
-        ClockEffect::Strobe { period_ns, .. } => assert!(period_ns > 0, "a strobe needs a period"),
-        ClockEffect::Drift { ppm } => assert!(
-            i64::from(ppm).abs() <= RATE_PPM_MAX,
-            "a clock gains or loses half of the time at the most, not {ppm} ppm"
-        ),
-        _ => {}
-    }
+    assert!(
+        effect.is_sound(),
+        "a strobe needs a period, a wall clock is wrong by a day and a rate by half of the time at the most: \
+         {effect:?}"
+    );
     world::with(|world| {
         world.change_clock(node.0, |clock, now_ns| clock.add(now_ns, tag, effect));
     });

@@ -1,7 +1,9 @@
 //! Nemeses: what is done to a cluster, and when.
 //!
-//! A nemesis makes a plan's episodes from keys ([`swarm`], [`scripts`]); [`storm`] carries them out.
+//! A nemesis makes a plan's episodes from keys ([`swarm`], [`scripts`]); [`storm`] carries them out: `harm`
+//! knows what each fault does.
 
+mod harm;
 pub mod scripts;
 pub mod storm;
 pub mod swarm;
@@ -40,7 +42,7 @@ pub struct Machines {
 }
 
 /// What a replicated system with a leader must survive.
-const CLUSTER: [Strike; 9] = [
+const CLUSTER: [Strike; 15] = [
     on(Group::Cluster, "partition"),
     on(Group::Cluster, "bridge"),
     on(Group::Cluster, "kill"),
@@ -48,6 +50,12 @@ const CLUSTER: [Strike; 9] = [
     on(Group::Cluster, "pause"),
     on(Group::Cluster, "slow-links"),
     on(Group::Cluster, "lossy-links"),
+    on(Group::Cluster, "majorities-ring"),
+    on(Group::Cluster, "clog"),
+    on(Group::Cluster, "reorder"),
+    on(Group::Cluster, "corrupt-packets"),
+    on(Group::Cluster, "throttle"),
+    on(Group::Cluster, "clock"),
     on(Group::Cluster, "sync-error"),
     on(Group::Cluster, "corrupt"),
 ];

@@ -340,7 +340,7 @@ pub fn late_rot(key: Key, strikes: &[Strike], machines: Machines, phases: &Phase
 
 /// Jepsen's `part-kill` (its analysis of NATS 2.12.1): writes are acknowledged by a majority of
 /// which one member then loses power, and must still remember them when it is the only one left who
-/// could.
+/// could. Where its disk rots instead, it must say that it does not.
 pub fn part_kill(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     let quarter_ns = (phases.storm_end_ns - phases.warm_up_end_ns) / 4;
     let minority = (nodes - 1) / 2;
@@ -360,7 +360,10 @@ pub fn part_kill(key: Key, nodes: u32, phases: &Phases) -> Vec<Episode> {
     let end_of_part_ns =
         phases.warm_up_end_ns + quarter_ns + key.label("jitter").below(quarter_ns / 2);
     let loss = Episode {
-        fault: Fault::PowerLoss,
+        fault: key
+            .label("fault")
+            .pick(&[Fault::PowerLoss, Fault::Corrupt { bits: 1 }])
+            .clone(),
         start: Start::At { ns: end_of_part_ns },
         duration_ns: phases.warm_up_end_ns + 2 * quarter_ns + 50 * MS - end_of_part_ns,
         targets: Targets::Nodes(vec![victim]),

@@ -3,6 +3,7 @@
 //! A run in which everything goes wrong a little hides what a few kinds alone would show, so each
 //! seed switches kinds off and draws its intensities anew.
 
+use squall_sim::engine::{Bandwidth, ClockEffect, LinkEffect};
 use squall_sim::fault::{Direction, Fault};
 use squall_sim::keyed::Key;
 
@@ -98,6 +99,7 @@ fn fault(key: Key, kind: &str) -> Fault {
             ]),
         },
         "bridge" => Fault::Bridge,
+        "majorities-ring" => Fault::MajoritiesRing,
         "kill" => Fault::Kill,
         "power-loss" => Fault::PowerLoss,
         "pause" => Fault::Pause,
@@ -106,6 +108,14 @@ fn fault(key: Key, kind: &str) -> Fault {
         },
         "lossy-links" => Fault::LossyLinks {
             per_mille: *key.pick(&[50, 200, 500]),
+        },
+        "clog" | "reorder" | "duplicate" | "corrupt-packets" | "throttle" => Fault::Links {
+            effect: link_effect(key, kind),
+        },
+        "clock" => Fault::Clock {
+            effect: ClockEffect::Drift {
+                ppm: *key.pick(&[-300_000, -50_000, -5_000, 5_000, 50_000, 300_000]),
+            },
         },
         "sync-error" => Fault::SyncError {
             per_mille: *key.pick(&[100, 500, 1000]),
@@ -121,6 +131,30 @@ fn fault(key: Key, kind: &str) -> Fault {
             factor: *key.pick(&[3, 10, 100]),
         },
         other => unreachable!("{other} is not among Fault::KINDS"),
+    }
+}
+
+fn link_effect(key: Key, kind: &str) -> LinkEffect {
+    let probability = key.label("probability");
+    match kind {
+        "clog" => LinkEffect::Clog,
+        "reorder" => LinkEffect::Reorder {
+            per_mille: *probability.pick(&[50, 200, 500]),
+            extra_ns_max: *key.label("extra").pick(&[20 * MS, 100 * MS, 400 * MS]),
+        },
+        "duplicate" => LinkEffect::Duplicate {
+            per_mille: *probability.pick(&[50, 200, 500]),
+        },
+        "corrupt-packets" => LinkEffect::Corrupt {
+            per_mille: *probability.pick(&[10, 50, 200]),
+        },
+        "throttle" => LinkEffect::Throttle {
+            to: Bandwidth {
+                bytes_per_second: *key.label("bandwidth").pick(&[4_000, 20_000, 100_000]),
+                queue_bytes_max: *key.label("queue").pick(&[4_000, 64_000]),
+            },
+        },
+        other => unreachable!("{other} is no kind of effect on links"),
     }
 }
 

@@ -6,6 +6,8 @@ use super::{Bandwidth, Latency, Route};
 use crate::engine::{NodeId, world};
 use crate::keyed::Key;
 
+const DAY_NS: u64 = 86_400_000_000_000;
+
 /// The name of a fault's effects on the network, to count and to end them by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FaultTag(pub(in crate::engine) u32);
@@ -47,20 +49,23 @@ pub enum LinkEffect {
 }
 
 impl LinkEffect {
-    /// Whether its probabilities are ratios and its latency is sound.
+    /// Whether its probabilities are ratios, its latency is sound, and no time is longer than a day.
     pub const fn is_sound(&self) -> bool {
         match self {
-            Self::Reorder { per_mille, .. }
-            | Self::Lossy { per_mille }
+            Self::Reorder {
+                per_mille,
+                extra_ns_max,
+            } => *per_mille <= 1000 && *extra_ns_max <= DAY_NS,
+            Self::Lossy { per_mille }
             | Self::Duplicate { per_mille }
             | Self::Corrupt { per_mille }
             | Self::Chop { per_mille, .. } => *per_mille <= 1000,
-            Self::Delay { by } => by.is_sound(),
+            Self::Slow { extra_ns_max } => *extra_ns_max <= DAY_NS,
+            Self::Delay { by } => by.is_sound() && by.longest_ns() <= DAY_NS,
             Self::Cut
             | Self::CutToPort { .. }
             | Self::CutFromPort { .. }
             | Self::Clog
-            | Self::Slow { .. }
             | Self::Throttle { .. } => true,
         }
     }

@@ -40,6 +40,19 @@ impl Latency {
         }
     }
 
+    /// What a packet takes at the most; on the mean, where the distribution has no bound.
+    pub const fn longest_ns(&self) -> u64 {
+        match *self {
+            Self::Constant { ns } => ns,
+            Self::Uniform { max_ns, .. } => max_ns,
+            Self::Exponential {
+                floor_ns,
+                mean_extra_ns,
+            } => floor_ns.saturating_add(mean_extra_ns),
+            Self::Bimodal { tail_ns_max, .. } => tail_ns_max,
+        }
+    }
+
     /// What the packet of this key takes.
     ///
     /// # Panics

@@ -84,31 +84,32 @@ fn faults(key: Key, machines: Machines, phases: &Phases) -> Vec<Episode> {
     })
 }
 
-/// All backends are gone at once, and all clients are in a hurry: what makes failures metastable.
+/// All clients are in a hurry, and sooner or later all backends are gone at once, with what waits in
+/// them: what makes failures metastable.
 fn outage(key: Key, machines: Machines, phases: &Phases) -> Vec<Episode> {
     let storm_ns = phases.storm_end_ns - phases.warm_up_end_ns;
     let duration_ns = key.label("duration").between(storm_ns / 4, storm_ns / 2);
-    let start = Start::At {
-        ns: phases.warm_up_end_ns + key.label("start").below(storm_ns / 2),
+    let start_ns = phases.warm_up_end_ns + key.label("start").below(storm_ns / 2);
+    let overload = Episode {
+        fault: Fault::Overload {
+            factor: HURRY as u32,
+        },
+        start: Start::At { ns: start_ns },
+        duration_ns,
+        targets: Targets::Clients((0..machines.clients).collect()),
     };
     let outage = Episode {
         fault: key
             .label("fault")
             .pick(&[Fault::Kill, Fault::Pause, Fault::PowerLoss])
             .clone(),
-        start: start.clone(),
+        start: Start::At {
+            ns: start_ns + key.label("late").below(duration_ns / 2),
+        },
         duration_ns,
         targets: Targets::Nodes((1..machines.servers).collect()),
     };
-    let overload = Episode {
-        fault: Fault::Overload {
-            factor: HURRY as u32,
-        },
-        start,
-        duration_ns,
-        targets: Targets::Clients((0..machines.clients).collect()),
-    };
-    vec![outage, overload]
+    vec![overload, outage]
 }
 
 fn check(plan: &Plan, _: &Record, history: &History) -> Verdict {
