@@ -7,9 +7,9 @@ use squall_checkers::history::Event;
 use squall_sim::engine::{self, FaultTag};
 use squall_sim::keyed::Key;
 use squall_sim::time::{Duration, Instant, sleep, sleep_until, timeout};
-use tokio::sync::Barrier;
 
 use crate::cluster::Cluster;
+use crate::gathering::Gathering;
 use crate::history::Recorder;
 use crate::plan::{Plan, PlannedOperation};
 use crate::system::{Completion, Connection, System};
@@ -38,9 +38,9 @@ struct Shared {
     /// Operations before the storm or after it without an answer.
     unanswered: RefCell<Vec<PlannedOperation>>,
     /// Where clients wait for each other: nobody asks for the end before all have done their work.
-    working: Barrier,
+    working: Gathering,
     /// Where the harness waits for them.
-    living: Barrier,
+    living: Gathering,
 }
 
 /// What faults do to clients.
@@ -125,8 +125,8 @@ impl Clients {
             recorder: RefCell::new(Recorder::new(count)),
             moods: moods.clone(),
             unanswered: RefCell::default(),
-            working: Barrier::new(count),
-            living: Barrier::new(count + 1),
+            working: Gathering::of(count),
+            living: Gathering::of(count + 1),
         });
         let plan = Rc::new(plan.clone());
         for (number, node) in cluster.clients.iter().enumerate() {

@@ -23,6 +23,7 @@ pub mod nemesis;
 
 pub mod clients;
 pub mod cluster;
+mod gathering;
 pub mod runner;
 
 pub mod capsule;

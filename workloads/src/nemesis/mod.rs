@@ -42,7 +42,7 @@ pub struct Machines {
 }
 
 /// What a replicated system with a leader must survive.
-const CLUSTER: [Strike; 15] = [
+const CLUSTER: [Strike; 16] = [
     on(Group::Cluster, "partition"),
     on(Group::Cluster, "bridge"),
     on(Group::Cluster, "kill"),
@@ -55,6 +55,7 @@ const CLUSTER: [Strike; 15] = [
     on(Group::Cluster, "reorder"),
     on(Group::Cluster, "corrupt-packets"),
     on(Group::Cluster, "throttle"),
+    on(Group::Cluster, "chop"),
     on(Group::Cluster, "clock"),
     on(Group::Cluster, "sync-error"),
     on(Group::Cluster, "corrupt"),

@@ -109,9 +109,11 @@ fn fault(key: Key, kind: &str) -> Fault {
         "lossy-links" => Fault::LossyLinks {
             per_mille: *key.pick(&[50, 200, 500]),
         },
-        "clog" | "reorder" | "duplicate" | "corrupt-packets" | "throttle" => Fault::Links {
-            effect: link_effect(key, kind),
-        },
+        "clog" | "reorder" | "duplicate" | "corrupt-packets" | "throttle" | "chop" => {
+            Fault::Links {
+                effect: link_effect(key, kind),
+            }
+        }
         "clock" => Fault::Clock {
             effect: ClockEffect::Drift {
                 ppm: *key.pick(&[-300_000, -50_000, -5_000, 5_000, 50_000, 300_000]),
@@ -153,6 +155,10 @@ fn link_effect(key: Key, kind: &str) -> LinkEffect {
                 bytes_per_second: *key.label("bandwidth").pick(&[4_000, 20_000, 100_000]),
                 queue_bytes_max: *key.label("queue").pick(&[4_000, 64_000]),
             },
+        },
+        "chop" => LinkEffect::Chop {
+            per_mille: *probability.pick(&[200, 500, 1000]),
+            bytes_max: *key.label("bytes").pick(&[1, 7, 100]),
         },
         other => unreachable!("{other} is no kind of effect on links"),
     }
