@@ -1,433 +1,67 @@
 //! Files and directories.
 //!
 //! As on any POSIX system, what is written is durable once its file has been synced, and a name once
-//! its *directory* has: open the directory as a [`File`] and sync that.
+//! its *directory* has: open the directory as a [`File`] and sync that, or call [`sync_dir`].
+//!
+//! `open_options` is how a file is opened, `file` what can be done at a place in it, `stream` what
+//! with its cursor, `locks` flock(2). What is done to names is in here.
 
-use std::future::Future;
-use std::io::{self, SeekFrom};
+mod file;
+mod locks;
+mod open_options;
+mod stream;
+
+use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
+pub use self::file::File;
+pub use self::open_options::OpenOptions;
 
-use crate::engine::disk::{Disk, Errno, FileHandle, FileKind, OpenFlags};
-use crate::engine::{self, CrashPoint, Effort, OpenedFile, world};
-use crate::keyed::Key;
-use crate::time::Sleep;
+use crate::engine::disk::{self, Disk, Errno, FileKind};
+use crate::engine::{self, CrashPoint, Operation, Work, world};
 
-/// An open file or directory.
-pub struct File(FileIn);
-
-enum FileIn {
-    Engine(EngineFile),
-    Tokio {
-        stream: Box<tokio::fs::File>,
-        positional: Arc<std::fs::File>,
-    },
-}
-
-struct EngineFile {
-    opened: OpenedFile,
-    cursor: u64,
-    /// Whether every write goes to the end, and the cursor with it.
-    appends: bool,
-    /// How many operations it has seen: part of the key of what each takes.
-    operations: std::sync::atomic::AtomicU64,
-    /// The delay of the read or write that is under way.
-    delay: Option<Sleep>,
-}
-
-impl Drop for EngineFile {
-    fn drop(&mut self) {
-        let OpenedFile { handle, .. } = self.opened;
-        // A handle that died with its process answers an error, which is no news to anybody.
-        let _ = world::try_with(|world| world.disk_of(self.opened).close(handle));
-    }
-}
-
-impl EngineFile {
-    fn next_key(&self) -> Key {
-        let ordinal = self
-            .operations
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        self.opened.key.with(ordinal)
-    }
-
-    fn begin(key: Key, effort: Effort) -> Sleep {
-        Sleep::until_ns(world::with(|world| world.file_done_ns(key, effort)))
-    }
-
-    /// Does something to the file after the time that it takes.
-    async fn act<T>(
-        &self,
-        act: impl FnOnce(&mut Disk, FileHandle) -> Result<T, Errno>,
-    ) -> io::Result<T> {
-        Self::begin(self.next_key(), Effort::Cached).await;
-        let result = world::with(|world| act(world.disk_of(self.opened), self.opened.handle));
-        Ok(result?)
-    }
-
-    async fn sync(&self, sync: fn(&mut Disk, FileHandle) -> Result<(), Errno>) -> io::Result<()> {
-        let key = self.next_key();
-        Self::begin(key, Effort::Sync).await;
-        engine::pass(CrashPoint::Sync);
-        Ok(world::with(|world| {
-            world.sync_file(self.opened, key, sync)
-        })?)
-    }
-
-    fn poll_delay(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let mut delay = match self.delay.take() {
-            Some(delay) => delay,
-            None => Self::begin(self.next_key(), Effort::Cached),
-        };
-        match Pin::new(&mut delay).poll(context) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => {
-                self.delay = Some(delay);
-                Poll::Pending
-            }
-        }
-    }
-}
-
-/// How to open a file, as [`std::fs::OpenOptions`].
-#[derive(Clone, Debug, Default)]
-pub struct OpenOptions(OpenFlags);
-
-impl OpenOptions {
-    /// All off.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// To read.
-    pub fn read(&mut self, read: bool) -> &mut Self {
-        self.0.read = read;
-        self
-    }
-
-    /// To write.
-    pub fn write(&mut self, write: bool) -> &mut Self {
-        self.0.write = write;
-        self
-    }
-
-    /// Every write goes to the end.
-    pub fn append(&mut self, append: bool) -> &mut Self {
-        self.0.append = append;
-        self
-    }
-
-    /// Empty the file.
-    pub fn truncate(&mut self, truncate: bool) -> &mut Self {
-        self.0.truncate = truncate;
-        self
-    }
-
-    /// Make the file if it is not there.
-    pub fn create(&mut self, create: bool) -> &mut Self {
-        self.0.create = create;
-        self
-    }
-
-    /// Make the file, and fail if it is there.
-    pub fn create_new(&mut self, create_new: bool) -> &mut Self {
-        self.0.create_new = create_new;
-        self
-    }
-
-    /// Opens a file.
-    ///
-    /// # Errors
-    /// As `open(2)`.
-    pub async fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
-        let path = path.as_ref();
-        if !world::is_running() {
-            return self.open_real(path).await;
-        }
-        let text = text_of(path)?.to_owned();
-        pass_time(&text).await;
-        let opened = world::with(|world| world.file_open(&text, self.0))?;
-        let operations = std::sync::atomic::AtomicU64::new(0);
-        Ok(File(FileIn::Engine(EngineFile {
-            opened,
-            cursor: 0,
-            appends: self.0.append,
-            operations,
-            delay: None,
-        })))
-    }
-
-    async fn open_real(&self, path: &Path) -> io::Result<File> {
-        let flags = self.0;
-        let mut options = std::fs::OpenOptions::new();
-        options
-            .read(flags.read)
-            .write(flags.write)
-            .append(flags.append);
-        options
-            .truncate(flags.truncate)
-            .create(flags.create)
-            .create_new(flags.create_new);
-        let path = path.to_owned();
-        let file = blocking(move || options.open(path)).await?;
-        let stream = Box::new(tokio::fs::File::from_std(file.try_clone()?));
-        Ok(File(FileIn::Tokio {
-            stream,
-            positional: Arc::new(file),
-        }))
-    }
-}
-
-impl File {
-    /// Opens a file to read, or a directory to sync.
-    ///
-    /// # Errors
-    /// As `open(2)`.
-    pub async fn open(path: impl AsRef<Path>) -> io::Result<Self> {
-        OpenOptions::new().read(true).open(path).await
-    }
-
-    /// Opens a file to write, empty.
-    ///
-    /// # Errors
-    /// As `open(2)`.
-    pub async fn create(path: impl AsRef<Path>) -> io::Result<Self> {
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)
-            .await
-    }
-
-    /// The options to open a file with.
-    pub fn options() -> OpenOptions {
-        OpenOptions::new()
-    }
-
-    /// Makes the file's bytes and size durable; of a directory, its names.
-    ///
-    /// # Errors
-    /// As `fsync(2)`.
-    pub async fn sync_all(&self) -> io::Result<()> {
-        match &self.0 {
-            FileIn::Engine(file) => file.sync(Disk::sync_all).await,
-            FileIn::Tokio { positional, .. } => {
-                let file = Arc::clone(positional);
-                blocking(move || file.sync_all()).await
-            }
-        }
-    }
-
-    /// Makes the file's bytes durable, and its size as far as reading them needs it.
-    ///
-    /// # Errors
-    /// As `fdatasync(2)`.
-    pub async fn sync_data(&self) -> io::Result<()> {
-        match &self.0 {
-            FileIn::Engine(file) => file.sync(Disk::sync_data).await,
-            FileIn::Tokio { positional, .. } => {
-                let file = Arc::clone(positional);
-                blocking(move || file.sync_data()).await
-            }
-        }
-    }
-
-    /// Cuts the file off, or fills it up with zeros.
-    ///
-    /// # Errors
-    /// As `ftruncate(2)`.
-    pub async fn set_len(&self, len: u64) -> io::Result<()> {
-        match &self.0 {
-            FileIn::Engine(file) => file.act(|disk, handle| disk.set_len(handle, len)).await,
-            FileIn::Tokio { positional, .. } => {
-                let file = Arc::clone(positional);
-                blocking(move || file.set_len(len)).await
-            }
-        }
-    }
-
-    /// How many bytes it has.
-    ///
-    /// # Errors
-    /// As `fstat(2)`.
-    pub async fn len(&self) -> io::Result<u64> {
-        match &self.0 {
-            FileIn::Engine(file) => file.act(|disk, handle| disk.len(handle)).await,
-            FileIn::Tokio { positional, .. } => {
-                let file = Arc::clone(positional);
-                blocking(move || Ok(file.metadata()?.len())).await
-            }
-        }
-    }
-
-    /// Reads at an offset, and leaves the cursor alone; answers how many bytes, 0 at the end.
-    ///
-    /// # Errors
-    /// As `pread(2)`.
-    pub async fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        match &self.0 {
-            FileIn::Engine(file) => {
-                let offset = as_off_t(offset)?;
-                file.act(|disk, handle| disk.read_at(handle, offset, buffer))
-                    .await
-            }
-            FileIn::Tokio { positional, .. } => {
-                let file = Arc::clone(positional);
-                let length = buffer.len();
-                let read = blocking(move || {
-                    let mut bytes = vec![0; length];
-                    let read = std::os::unix::fs::FileExt::read_at(&*file, &mut bytes, offset)?;
-                    bytes.truncate(read);
-                    Ok(bytes)
-                });
-                let bytes = read.await?;
-                buffer[..bytes.len()].copy_from_slice(&bytes);
-                Ok(bytes.len())
-            }
-        }
-    }
-
-    /// Writes at an offset, and leaves the cursor alone; answers how many bytes.
-    ///
-    /// # Errors
-    /// As `pwrite(2)`.
-    pub async fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        match &self.0 {
-            FileIn::Engine(file) => {
-                let offset = as_off_t(offset)?;
-                let written = file
-                    .act(|disk, handle| disk.write_at(handle, offset, bytes))
-                    .await?;
-                world::with(|world| world.count_written(written));
-                Ok(written)
-            }
-            FileIn::Tokio { positional, .. } => {
-                let (file, bytes) = (Arc::clone(positional), bytes.to_vec());
-                blocking(move || std::os::unix::fs::FileExt::write_at(&*file, &bytes, offset)).await
-            }
-        }
-    }
-
-    /// Writes all of the bytes at an offset.
-    ///
-    /// # Errors
-    /// As `pwrite(2)`; `WriteZero` if nothing more can be written.
-    pub async fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let written = self.write_at(bytes, offset).await?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            bytes = &bytes[written..];
-            offset += written as u64;
-        }
-        Ok(())
-    }
-}
-
-impl AsyncRead for File {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let file = match &mut self.0 {
-            FileIn::Engine(file) => file,
-            FileIn::Tokio { stream, .. } => return Pin::new(stream).poll_read(context, buffer),
-        };
-        ready!(file.poll_delay(context));
-        let (opened, cursor) = (file.opened, file.cursor);
-        let unfilled = buffer.initialize_unfilled();
-        let read = world::with(|world| {
-            world
-                .disk_of(opened)
-                .read_at(opened.handle, cursor, unfilled)
-        })?;
-        buffer.advance(read);
-        file.cursor += read as u64;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for File {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let file = match &mut self.0 {
-            FileIn::Engine(file) => file,
-            FileIn::Tokio { stream, .. } => return Pin::new(stream).poll_write(context, bytes),
-        };
-        ready!(file.poll_delay(context));
-        let (opened, cursor, appends) = (file.opened, file.cursor, file.appends);
-        let (written, cursor) = world::with(|world| {
-            let disk = world.disk_of(opened);
-            let written = disk.write_at(opened.handle, cursor, bytes)?;
-            let cursor = match appends {
-                true => disk.len(opened.handle)?,
-                false => cursor + written as u64,
-            };
-            world.count_written(written);
-            Ok::<_, io::Error>((written, cursor))
-        })?;
-        file.cursor = cursor;
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
-            FileIn::Engine(_) => Poll::Ready(Ok(())),
-            FileIn::Tokio { stream, .. } => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(context)
-    }
-}
-
-impl AsyncSeek for File {
-    fn start_seek(mut self: Pin<&mut Self>, position: SeekFrom) -> io::Result<()> {
-        let file = match &mut self.0 {
-            FileIn::Engine(file) => file,
-            FileIn::Tokio { stream, .. } => return Pin::new(stream).start_seek(position),
-        };
-        let from = |base: u64, offset: i64| base.checked_add_signed(offset);
-        let cursor = match position {
-            SeekFrom::Start(offset) => Some(offset),
-            SeekFrom::Current(offset) => from(file.cursor, offset),
-            SeekFrom::End(offset) => {
-                let opened = file.opened;
-                from(
-                    world::with(|world| world.disk_of(opened).len(opened.handle))?,
-                    offset,
-                )
-            }
-        };
-        file.cursor = as_off_t(cursor.unwrap_or(u64::MAX))?;
-        Ok(())
-    }
-
-    fn poll_complete(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<u64>> {
-        match &mut self.0 {
-            FileIn::Engine(file) => Poll::Ready(Ok(file.cursor)),
-            FileIn::Tokio { stream, .. } => Pin::new(stream).poll_complete(context),
-        }
-    }
-}
-
-/// What there is to know about a path.
+/// What there is to know about a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metadata {
-    pub is_dir: bool,
-    /// Bytes in a file.
-    pub len: u64,
+    kind: FileKind,
+    len: u64,
+}
+
+impl Metadata {
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.kind == FileKind::Directory
+    }
+
+    /// Whether it is a file.
+    pub fn is_file(&self) -> bool {
+        self.kind == FileKind::File
+    }
+
+    /// Bytes in a file; of a directory, whatever the file system says.
+    #[expect(clippy::len_without_is_empty, reason = "it has the shape of std's")]
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn of_engine(found: disk::Metadata) -> Self {
+        Self {
+            kind: found.kind,
+            len: found.len,
+        }
+    }
+
+    fn of_real(found: &std::fs::Metadata) -> Self {
+        let kind = match found.is_dir() {
+            true => FileKind::Directory,
+            false => FileKind::File,
+        };
+        Self {
+            kind,
+            len: found.len(),
+        }
+    }
 }
 
 /// What a path leads to.
@@ -437,17 +71,10 @@ pub struct Metadata {
 pub async fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
     let path = path.as_ref();
     if !world::is_running() {
-        let metadata = tokio::fs::metadata(path).await?;
-        return Ok(Metadata {
-            is_dir: metadata.is_dir(),
-            len: metadata.len(),
-        });
+        return Ok(Metadata::of_real(&tokio::fs::metadata(path).await?));
     }
     let found = with_path(path, |disk, path| disk.metadata(path)).await?;
-    Ok(Metadata {
-        is_dir: found.kind == FileKind::Directory,
-        len: found.len,
-    })
+    Ok(Metadata::of_engine(found))
 }
 
 /// Whether a path leads anywhere.
@@ -460,6 +87,27 @@ pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// The path from the root to what a path leads to, without `.` and `..`.
+///
+/// # Errors
+/// As `realpath(3)`: it must exist.
+pub async fn canonicalize(path: impl AsRef<Path>) -> io::Result<PathBuf> {
+    let path = path.as_ref();
+    if !world::is_running() {
+        return tokio::fs::canonicalize(path).await;
+    }
+    with_path(path, |disk, path| disk.metadata(path)).await?;
+    let mut canonical = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            std::path::Component::Normal(name) => canonical.push(name),
+            std::path::Component::ParentDir => drop(canonical.pop()),
+            _ => {}
+        }
+    }
+    Ok(canonical)
 }
 
 /// All bytes of a file.
@@ -476,6 +124,15 @@ pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// All of a file, as text.
+///
+/// # Errors
+/// As [`read()`]; `InvalidData` if it is not UTF-8.
+pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
+    String::from_utf8(read(path).await?)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
 /// Makes a file of these bytes, or replaces what was in it. Nothing is synced.
 ///
 /// # Errors
@@ -484,6 +141,23 @@ pub async fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Resul
     let mut file = File::create(path).await?;
     tokio::io::AsyncWriteExt::write_all(&mut file, bytes.as_ref()).await?;
     tokio::io::AsyncWriteExt::flush(&mut file).await
+}
+
+/// Makes a file of another's bytes, or replaces what was in it; answers how many they are.
+///
+/// # Errors
+/// As `open(2)`, `read(2)` and `write(2)`; `InvalidInput` if what it copies is no file.
+pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
+    if !world::is_running() {
+        return tokio::fs::copy(from, to).await;
+    }
+    let mut source = File::open(from).await?;
+    if !source.metadata().await?.is_file() {
+        let problem = "the source path is not a regular file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    let mut target = File::create(to).await?;
+    tokio::io::copy(&mut source, &mut target).await
 }
 
 /// Gives a file or directory another name; replaces what has that name.
@@ -567,7 +241,7 @@ async fn create_dir_unless_there(path: &Path) -> io::Result<()> {
         return Ok(());
     };
     match metadata(path).await {
-        Ok(found) if found.is_dir => Ok(()),
+        Ok(found) if found.is_dir() => Ok(()),
         _ => Err(error),
     }
 }
@@ -583,26 +257,110 @@ pub async fn remove_dir(path: impl AsRef<Path>) -> io::Result<()> {
     with_path(path.as_ref(), |disk, path| disk.rmdir(path)).await
 }
 
-/// The paths of what is in a directory, in order of name.
+/// Removes a directory and all that is in it, from the leaves up.
+///
+/// # Errors
+/// As `unlink(2)` and `rmdir(2)`; `ENOTDIR` for a file. What was removed until then stays removed.
+pub async fn remove_dir_all(path: impl AsRef<Path>) -> io::Result<()> {
+    let path = path.as_ref();
+    if !world::is_running() {
+        return tokio::fs::remove_dir_all(path).await;
+    }
+    let mut emptied = Vec::new();
+    let mut waiting = vec![path.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        let mut entries = read_dir(&directory).await?;
+        while let Some(entry) = entries.next_entry().await? {
+            match entry.kind {
+                FileKind::Directory => waiting.push(entry.path()),
+                FileKind::File => remove_file(entry.path()).await?,
+            }
+        }
+        emptied.push(directory);
+    }
+    for directory in emptied.into_iter().rev() {
+        remove_dir(directory).await?;
+    }
+    Ok(())
+}
+
+/// What is in a directory, in order of name.
 ///
 /// # Errors
 /// As `readdir(3)`.
-pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<Vec<PathBuf>> {
+pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
     let path = path.as_ref();
+    let mut found = Vec::new();
     if world::is_running() {
         let entries = with_path(path, |disk, path| disk.read_dir(path)).await?;
-        return Ok(entries
-            .into_iter()
-            .map(|entry| path.join(entry.name))
-            .collect());
+        found.extend(entries.into_iter().map(|entry| DirEntry {
+            directory: path.to_owned(),
+            name: entry.name.into(),
+            kind: entry.kind,
+        }));
+    } else {
+        let mut entries = tokio::fs::read_dir(path).await?;
+        while let Some(entry) = entries.next_entry().await? {
+            let is_directory = entry.file_type().await?.is_dir();
+            found.push(DirEntry {
+                directory: path.to_owned(),
+                name: entry.file_name(),
+                kind: match is_directory {
+                    true => FileKind::Directory,
+                    false => FileKind::File,
+                },
+            });
+        }
+        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     }
-    let mut entries = tokio::fs::read_dir(path).await?;
-    let mut paths = Vec::new();
-    while let Some(entry) = entries.next_entry().await? {
-        paths.push(entry.path());
+    Ok(ReadDir(found.into_iter()))
+}
+
+/// What [`read_dir`] has found.
+#[derive(Debug)]
+pub struct ReadDir(std::vec::IntoIter<DirEntry>);
+
+impl ReadDir {
+    /// The next entry.
+    ///
+    /// # Errors
+    /// None as yet: a directory is read at once.
+    pub async fn next_entry(&mut self) -> io::Result<Option<DirEntry>> {
+        Ok(self.0.next())
     }
-    paths.sort_unstable();
-    Ok(paths)
+
+    /// The paths of all entries that are left.
+    pub fn into_paths(self) -> Vec<PathBuf> {
+        self.0.map(|entry| entry.path()).collect()
+    }
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug)]
+pub struct DirEntry {
+    directory: PathBuf,
+    name: OsString,
+    kind: FileKind,
+}
+
+impl DirEntry {
+    /// The path that was read, with the name behind it.
+    pub fn path(&self) -> PathBuf {
+        self.directory.join(&self.name)
+    }
+
+    /// The name alone.
+    pub fn file_name(&self) -> OsString {
+        self.name.clone()
+    }
+
+    /// What it is.
+    ///
+    /// # Errors
+    /// As `stat(2)`.
+    pub async fn metadata(&self) -> io::Result<Metadata> {
+        metadata(self.path()).await
+    }
 }
 
 /// Makes the names in a directory durable.
@@ -619,16 +377,16 @@ async fn with_path<T>(
     act: impl FnOnce(&mut Disk, &str) -> Result<T, Errno>,
 ) -> io::Result<T> {
     let path = text_of(path)?;
-    pass_time(path).await;
-    Ok(world::with(|world| act(world.disk_here(), path))?)
+    let operation = begin_on_path(path);
+    let result = operation.finish(|world, _| act(world.disk_here(), path));
+    Ok(result.await?)
 }
 
-async fn pass_time(path: &str) {
-    let done_ns = world::with(|world| {
-        let key = world.next_file_key(path);
-        world.file_done_ns(key, Effort::Cached)
-    });
-    Sleep::until_ns(done_ns).await;
+fn begin_on_path(path: &str) -> Operation {
+    world::with(|world| {
+        let (key, node) = (world.next_file_key(path), world.current_node());
+        Operation::begin(world, node, key, Work::Cached)
+    })
 }
 
 /// An offset as Linux takes it: no greater than an `off_t`.

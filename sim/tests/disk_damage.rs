@@ -1,6 +1,8 @@
 //! What a disk does wrong while the power is on: syncs that fail, and bits that rot.
 
-use squall_sim::engine::disk::{CrashProfile, Disk, Errno, FileHandle, OpenFlags};
+use squall_sim::engine::disk::{
+    CrashProfile, Disk, DiskOptions, Errno, FileHandle, OpenFlags, SyncFailure,
+};
 use squall_sim::engine::{
     self, Config, DiskEffect, add_disk_effect, add_node, fault_observed, new_fault_tag,
     remove_disk_effects,
@@ -10,12 +12,9 @@ use squall_sim::keyed::Key;
 use squall_sim::time::{Duration, sleep};
 
 const READ_WRITE: OpenFlags = OpenFlags {
-    read: true,
     write: true,
-    append: false,
-    truncate: false,
     create: true,
-    create_new: false,
+    ..OpenFlags::READ
 };
 
 fn file_with(disk: &mut Disk, bytes: &[u8]) -> FileHandle {
@@ -156,4 +155,68 @@ fn a_program_gets_eio_while_the_fault_lasts() {
     let outcome = outcome.unwrap();
     assert!(outcome.panics.is_empty(), "{:?}", outcome.panics);
     assert_eq!(outcome.output, (true, 1));
+}
+
+#[test]
+fn each_handle_hears_of_a_failed_sync_once_and_a_new_one_never() {
+    let mut disk = Disk::default();
+    let file = file_with(&mut disk, &[1; 512]);
+    let other = disk.open("f", READ_WRITE).unwrap();
+    assert_eq!(disk.fail_sync(file), Err(Errno::Io));
+    let late = disk.open("f", READ_WRITE).unwrap();
+    assert_eq!(disk.sync_all(file), Ok(()), "it knows already");
+    assert_eq!(disk.sync_all(late), Ok(()), "it was not there");
+    disk.write_at(other, 0, &[2; 512]).unwrap();
+    assert_eq!(disk.sync_data(other), Err(Errno::Io));
+    assert_eq!(disk.sync_data(other), Ok(()));
+    assert_eq!(
+        after_power_loss(&mut disk, 1),
+        [2; 512],
+        "it was written nevertheless"
+    );
+}
+
+#[test]
+fn what_a_failed_sync_left_behind_is_gone_when_the_kernel_needs_memory() {
+    let mut disk = Disk::default();
+    let file = file_with(&mut disk, &[1; 1024]);
+    disk.write_at(file, 0, &[2; 512]).unwrap();
+    let _ = disk.fail_sync(file);
+    disk.write_at(file, 4096, &[3; 512]).unwrap();
+    assert_eq!(disk.drop_caches(), 1);
+    let bytes = read(&disk, file);
+    assert_eq!(bytes[..1024], [1; 1024]);
+    assert_eq!(bytes[4096..], [3; 512], "dirty pages stay");
+}
+
+#[test]
+fn on_btrfs_a_failed_sync_leaves_what_the_one_before_it_left() {
+    let mut disk = Disk::new(DiskOptions {
+        sync_failure: SyncFailure::Btrfs,
+        ..DiskOptions::default()
+    });
+    let file = file_with(&mut disk, &[1; 1000]);
+    disk.write_at(file, 500, &[2; 5000]).unwrap();
+    assert_eq!(disk.fail_sync(file), Err(Errno::Io));
+    assert_eq!(read(&disk, file), [1; 1000]);
+    disk.write_at(file, 1500, &[3; 500]).unwrap();
+    assert_eq!(disk.sync_all(file), Ok(()));
+    let expected = [vec![1; 1000], vec![0; 500], vec![3; 500]].concat();
+    assert_eq!(after_power_loss(&mut disk, 1), expected, "with a hole");
+}
+
+#[test]
+fn a_write_past_the_cache_goes_in_whole_sectors() {
+    let mut disk = Disk::default();
+    let direct = OpenFlags {
+        direct: true,
+        ..READ_WRITE
+    };
+    let file = disk.open("f", direct).unwrap();
+    assert_eq!(disk.write_at(file, 0, &[1; 100]), Err(Errno::Invalid));
+    assert_eq!(disk.write_at(file, 100, &[1; 512]), Err(Errno::Invalid));
+    assert_eq!(disk.write_at(file, 512, &[1; 1024]), Ok(1024));
+    assert_eq!(disk.read_at(file, 1, &mut [0; 512]), Err(Errno::Invalid));
+    assert_eq!(disk.read_at(file, 0, &mut [0; 100]), Err(Errno::Invalid));
+    assert_eq!(disk.read_at(file, 0, &mut [0; 4096]), Ok(1536));
 }

@@ -8,11 +8,7 @@ use squall_sim::engine::disk::{Disk, Errno, FileHandle, OpenFlags};
 
 const NONE: OpenFlags = OpenFlags {
     read: false,
-    write: false,
-    append: false,
-    truncate: false,
-    create: false,
-    create_new: false,
+    ..OpenFlags::READ
 };
 const READ: OpenFlags = OpenFlags::READ;
 const WRITE: OpenFlags = OpenFlags {

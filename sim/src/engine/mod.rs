@@ -14,7 +14,9 @@ mod clock_faults;
 mod crash_points;
 mod datagrams;
 pub mod disk;
+mod disk_damage;
 mod disk_faults;
+mod disk_queue;
 mod events;
 mod files;
 mod heap;
@@ -43,9 +45,11 @@ pub(crate) use self::clock_faults::DeadlineBy;
 pub use self::clock_faults::{ClockEffect, ClocksInPause, add_clock_effect, remove_clock_effects};
 pub(crate) use self::crash_points::pass;
 pub use self::crash_points::{CrashPoint, End, PlannedEnd, end_at};
+pub use self::disk_damage::DiskSnapshot;
 pub use self::disk_faults::{DiskEffect, add_disk_effect, remove_disk_effects};
-pub use self::files::DiskTiming;
-pub(crate) use self::files::{Effort, OpenedFile};
+pub use self::disk_queue::DiskTiming;
+pub(crate) use self::disk_queue::{Operation, Work};
+pub(crate) use self::files::OpenedFile;
 pub(crate) use self::network::Answer;
 pub use self::network::{
     Bandwidth, FaultTag, GrayLink, Latency, LinkEffect, NameEffect, NetworkConfig, PRESETS, Preset,
@@ -93,6 +97,8 @@ pub struct Config {
     pub seed: u64,
     pub schedule: Schedule,
     pub network: NetworkConfig,
+    /// What each machine's disk is like.
+    pub disk: disk::DiskOptions,
     pub disk_profile: disk::CrashProfile,
     pub disk_timing: DiskTiming,
     /// Virtual time ends here: a run that is not over by then fails.
@@ -110,6 +116,7 @@ impl Config {
             seed,
             schedule: Schedule::default(),
             network: NetworkConfig::default(),
+            disk: disk::DiskOptions::default(),
             disk_profile: disk::CrashProfile::default(),
             disk_timing: DiskTiming::default(),
             end_ns: 86_400_000_000_000,

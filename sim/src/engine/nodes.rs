@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use super::clock::Clock;
 use super::clock_faults::ClocksInPause;
-use super::disk::Disk;
-use super::disk_faults::DiskEffect;
+use super::disk::{Disk, DiskOptions};
+use super::disk_faults::DiskHarm;
 use super::events::Event;
-use super::network::FaultTag;
 use super::slots::Id;
 use super::tasks::LocalFuture;
+use super::waker::Waiter;
 use super::world::{self, World};
 use super::{HARNESS, NodeId};
 use crate::keyed::Key;
@@ -36,15 +36,17 @@ pub(super) struct Node {
     pub(super) ports: Vec<super::network::Port>,
     pub(super) next_ephemeral_port: u16,
     pub(super) disk: Disk,
-    pub(super) disk_effects: Vec<(FaultTag, DiskEffect)>,
     /// Absent as long as its clocks show true time.
     pub(super) clock: Option<Box<Clock>>,
+    pub(super) disk_harm: DiskHarm,
     /// How many files its process has opened: part of the key of what their operations take.
     pub(super) files_opened: u64,
+    /// Who waits for the lock of a file.
+    pub(super) file_lockers: Vec<Waiter>,
 }
 
 impl Node {
-    pub(super) fn new(name: String) -> Self {
+    pub(super) fn new(name: String, disk: DiskOptions) -> Self {
         Self {
             name,
             up: false,
@@ -57,10 +59,11 @@ impl Node {
             held: Vec::new(),
             ports: Vec::new(),
             next_ephemeral_port: 0,
-            disk: Disk::default(),
-            disk_effects: Vec::new(),
             clock: None,
+            disk: Disk::new(disk),
+            disk_harm: DiskHarm::default(),
             files_opened: 0,
+            file_lockers: Vec::new(),
         }
     }
 }
@@ -78,7 +81,8 @@ pub struct EndReport {
 pub fn add_node(name: &str) -> NodeId {
     world::with(|world| {
         let index = u32::try_from(world.nodes.len()).expect("fewer than 2^32 nodes");
-        world.nodes.push(Node::new(name.to_owned()));
+        let disk = world.config.disk;
+        world.nodes.push(Node::new(name.to_owned(), disk));
         world.network.links.add_node(world.nodes.len());
         NodeId(index)
     })

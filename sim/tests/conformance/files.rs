@@ -19,7 +19,7 @@ async fn furnish(place: &Path) {
 
 /// The names below a directory, for paths differ between the worlds.
 async fn names(directory: PathBuf) -> std::io::Result<Vec<String>> {
-    let paths = fs::read_dir(&directory).await?;
+    let paths = fs::read_dir(&directory).await?.into_paths();
     Ok(paths
         .into_iter()
         .map(|path| {
@@ -283,7 +283,7 @@ fn making_and_removing() {
             let exists = fs::try_exists(&there).await;
             log.result(&format!("exists {path}"), exists);
             let metadata = fs::metadata(&there).await;
-            let seen = metadata.map(|found| (found.is_dir, (!found.is_dir).then_some(found.len)));
+            let seen = metadata.map(|found| (found.is_dir(), found.is_file().then(|| found.len())));
             log.result(&format!("metadata {path}"), seen);
         }
         log

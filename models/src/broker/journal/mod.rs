@@ -214,7 +214,8 @@ fn name(generation: u64) -> String {
 async fn list(directory: &Path) -> Result<Vec<u64>, FileError> {
     let paths = fs::read_dir(directory)
         .await
-        .map_err(FileError::to("list", directory))?;
+        .map_err(FileError::to("list", directory))?
+        .into_paths();
     let generation = |path: &PathBuf| {
         let name = path.file_name()?.to_str()?;
         let digits = name.strip_prefix(PREFIX).filter(|it| it.len() == 20)?;

@@ -416,7 +416,8 @@ impl DurableLog {
 async fn find_files(directory: &Path) -> Result<Found, LogError> {
     let paths = fs::read_dir(directory)
         .await
-        .map_err(FileError::to("list", directory))?;
+        .map_err(FileError::to("list", directory))?
+        .into_paths();
     Ok(Found::among(&paths))
 }
 

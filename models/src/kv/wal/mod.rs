@@ -127,7 +127,8 @@ impl Wal {
     pub async fn open(directory: &Path) -> Result<(Self, Restored), WalError> {
         storage::directory::create_durably(directory, sync_directory).await?;
         let paths = fs::read_dir(directory).await;
-        let found = Found::among(&paths.map_err(FileError::to("list", directory))?);
+        let paths = paths.map_err(FileError::to("list", directory))?;
+        let found = Found::among(&paths.into_paths());
         let generation = found.generation();
         let checkpoint = read_checkpoint(directory, &found).await?;
         check_later_logs(directory, &found).await?;

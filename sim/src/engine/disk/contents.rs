@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::power_loss::{Crash, CrashReport, Outcome};
 use super::profiles::{CrashProfile, WriteOrder};
+use super::scars::Scars;
 use super::sectors::{Candidates, DirtySector, Version, cut_at};
 use super::sizes::{Cause, Sizes, Survivor};
 use super::{PAGE_BYTES, SECTOR_BYTES, Sector};
@@ -19,17 +20,19 @@ type Page = [u8; PAGE_BYTES as usize];
 /// Law: all bytes of pages at and behind `size` are zero, and no page begins there.
 #[derive(Clone, Default)]
 pub(super) struct Contents {
-    size: u64,
-    pages: BTreeMap<u64, Box<Page>>,
+    pub(super) size: u64,
+    pub(super) pages: BTreeMap<u64, Box<Page>>,
     /// By the number of the sector in the file.
-    dirty: BTreeMap<u64, DirtySector>,
+    pub(super) dirty: BTreeMap<u64, DirtySector>,
     /// Sectors that a failed sync left clean without writing them: they are lost with the power,
     /// unless they are written again and synced.
-    unwritten: BTreeMap<u64, DirtySector>,
-    durable_size: u64,
+    pub(super) unwritten: BTreeMap<u64, DirtySector>,
+    pub(super) durable_size: u64,
     /// What lies below was made durable by a sync before the last one that had something to write.
-    settled_bytes: u64,
-    sizes: Sizes,
+    pub(super) settled_bytes: u64,
+    pub(super) sizes: Sizes,
+    /// What the medium has done to single sectors.
+    pub(super) scars: Option<Box<Scars>>,
 }
 
 /// What a power loss leaves of a file: its size, and what was unsynced.
@@ -173,17 +176,13 @@ impl Contents {
 
     /// Makes all that programs see durable.
     pub(super) fn sync(&mut self) {
+        self.heal_written();
         if let Some((&first, _)) = self.dirty.first_key_value() {
             self.settled_bytes = first * SECTOR_BYTES;
         }
         self.dirty.clear();
         self.sizes.settle();
         self.durable_size = self.size;
-    }
-
-    /// A sync that fails: see [`super::Disk::fail_sync`]. The size may yet become durable.
-    pub(super) fn fail_sync(&mut self) {
-        self.unwritten.append(&mut self.dirty);
     }
 
     /// Flips bits of a stored byte. A reader sees it unless the byte is dirty, and so newer than what
@@ -284,6 +283,7 @@ impl Contents {
         let kept_of_eight = *key.label("kept").pick(&[1, 4, 7]);
         let key = key.label("sector");
         let mut left: Vec<(u64, Sector)> = Vec::new();
+        let mut written: Vec<u64> = Vec::new();
         for (&sector, state) in &self.unwritten {
             let old = self.unwritten_image(sector, state, &survivor);
             report.note_sector(&old, &self.sector(sector), &old);
@@ -296,7 +296,11 @@ impl Contents {
             let chosen = cut_at(chosen, sector, survivor.size);
             report.note_sector(candidates.oldest(), &seen, &chosen);
             left.push((sector, chosen));
+            if chosen != *candidates.oldest() {
+                written.push(sector);
+            }
         }
+        written.into_iter().for_each(|sector| self.heal(sector));
         self.become_durable(survivor.size, &left, space);
     }
 
@@ -397,14 +401,14 @@ impl Contents {
         self.sync();
     }
 
-    fn sector(&self, sector: u64) -> Sector {
+    pub(super) fn sector(&self, sector: u64) -> Sector {
         self.pages
             .get(&(sector * SECTOR_BYTES / PAGE_BYTES))
             .map_or([0; _], |page| sector_of(page, sector))
     }
 
     /// Zeros into a hole leave it a hole.
-    fn put_sector(&mut self, sector: u64, bytes: &Sector, space: &mut Space) {
+    pub(super) fn put_sector(&mut self, sector: u64, bytes: &Sector, space: &mut Space) {
         let (page, within, length) = in_page(sector * SECTOR_BYTES, SECTOR_BYTES as usize);
         let target = match self.pages.entry(page) {
             Entry::Occupied(occupied) => occupied.into_mut(),

@@ -14,6 +14,8 @@ pub enum Errno {
     Io = 5,
     #[error("bad file descriptor")]
     BadDescriptor = 9,
+    #[error("resource temporarily unavailable")]
+    Again = 11,
     #[error("device or resource busy")]
     Busy = 16,
     #[error("file exists")]
@@ -58,6 +60,7 @@ mod tests {
         let kinds = [
             (Errno::NotPermitted, io::ErrorKind::PermissionDenied),
             (Errno::NoEntry, io::ErrorKind::NotFound),
+            (Errno::Again, io::ErrorKind::WouldBlock),
             (Errno::Busy, io::ErrorKind::ResourceBusy),
             (Errno::Exists, io::ErrorKind::AlreadyExists),
             (Errno::NotDirectory, io::ErrorKind::NotADirectory),

@@ -13,26 +13,47 @@
 //! In `contents` are the bytes of a file, in `sizes` and `sectors` what a power loss may leave of
 //! them, in `tree` the names that programs see, in `journal` the operations on names that may still
 //! be undone, in `profiles` how file systems differ, in `power_loss` what one power loss does, in
-//! `crash_states` all that it might do, in `damage` what goes wrong while the power is on.
+//! `crash_states` all that it might do.
+//!
+//! What goes wrong while the power is on: `sync_failure` (a sync that fails), `lies` (one that succeeds
+//! and wrote nothing, or elsewhere), `damage` (bits and sectors that rot). `scars` remembers which
+//! sectors suffer from it, `medium` is what the page cache hides, `write_back` what a sync of a part of a
+//! file writes, `copies` a disk as a whole.
 
 mod contents;
+mod copies;
 mod crash_states;
 mod damage;
 mod errno;
 mod journal;
+mod lies;
+mod locks;
+mod medium;
 mod power_loss;
 mod profiles;
+mod scars;
 mod sectors;
 mod sizes;
+mod sync_failure;
 mod tree;
+mod write_back;
 
 pub use crash_states::{Entry, TooManyStates};
 pub use errno::Errno;
+pub use lies::Lie;
+pub(in crate::engine) use lies::Untruth;
+pub use locks::LockKind;
 pub use power_loss::{CrashReport, Outcome};
 pub use profiles::{CrashProfile, PROFILES, WriteOrder};
+pub use scars::Cause;
+pub use sync_failure::SyncFailure;
+pub use write_back::Synced;
+
+use std::ops::Range;
 
 use contents::Contents;
 use journal::{Change, Journal};
+use locks::Locks;
 use serde::{Deserialize, Serialize};
 use tree::{Directory, Holder, InodeId, Kind, Last, Resolved, Tree};
 
@@ -53,7 +74,8 @@ pub struct Disk {
     journal: Journal,
     handles: Vec<HandleSlot>,
     vacant_handles: Vec<u32>,
-    unsynced_names_max: usize,
+    locks: Locks,
+    options: DiskOptions,
 }
 
 /// What a disk is like.
@@ -65,6 +87,8 @@ pub struct DiskOptions {
     /// With more unsynced operations on names than this, the oldest become durable, as a file
     /// system writes its journal every few seconds. A bound on memory, far above what tests need.
     pub unsynced_names_max: usize,
+    /// What a sync that fails leaves behind.
+    pub sync_failure: SyncFailure,
 }
 
 impl Default for DiskOptions {
@@ -72,6 +96,7 @@ impl Default for DiskOptions {
         Self {
             capacity_bytes: 1 << 40,
             unsynced_names_max: 4096,
+            sync_failure: SyncFailure::default(),
         }
     }
 }
@@ -88,9 +113,20 @@ pub struct OpenFlags {
     pub create: bool,
     /// Make the file, and fail if it is there.
     pub create_new: bool,
+    /// Past the page cache, in whole sectors: `O_DIRECT`.
+    pub direct: bool,
+    /// A write ends when its bytes are durable: `O_DSYNC`.
+    pub data_sync: bool,
+    /// As `data_sync`, and the file system writes its journal each time: `O_SYNC`.
+    pub all_sync: bool,
 }
 
 impl OpenFlags {
+    /// Whether a write ends when it is durable.
+    pub(crate) fn syncs_writes(self) -> bool {
+        self.data_sync || self.all_sync
+    }
+
     /// To read a file, or to sync a directory.
     pub const READ: Self = Self {
         read: true,
@@ -99,6 +135,9 @@ impl OpenFlags {
         truncate: false,
         create: false,
         create_new: false,
+        direct: false,
+        data_sync: false,
+        all_sync: false,
     };
 
     /// Combinations that std refuses.
@@ -136,6 +175,8 @@ struct HandleSlot {
 struct OpenFile {
     inode: InodeId,
     flags: OpenFlags,
+    /// How many failed syncs of the file it knows of.
+    failures_seen: u32,
 }
 
 /// What there is to know about a file or directory.
@@ -183,7 +224,8 @@ impl Disk {
             journal: Journal::default(),
             handles: Vec::new(),
             vacant_handles: Vec::new(),
-            unsynced_names_max: options.unsynced_names_max,
+            locks: Locks::default(),
+            options,
         }
     }
 
@@ -212,11 +254,19 @@ impl Disk {
         if self.tree.is_directory(inode) && (flags.can_write() || creates) {
             return Err(Errno::IsDirectory);
         }
+        if self.tree.is_directory(inode) && flags.direct {
+            return Err(Errno::Invalid);
+        }
         if flags.truncate {
             self.resize(inode, 0)?;
         }
         self.tree.hold(inode, Holder::Handle);
-        Ok(self.add_handle(OpenFile { inode, flags }))
+        let failures_seen = self.sync_failures(inode);
+        Ok(self.add_handle(OpenFile {
+            inode,
+            flags,
+            failures_seen,
+        }))
     }
 
     /// # Errors
@@ -232,7 +282,8 @@ impl Disk {
     /// zero at the end.
     ///
     /// # Errors
-    /// `BadDescriptor` without read access, `IsDirectory`.
+    /// `BadDescriptor` without read access, `IsDirectory`; `Invalid` past the page cache, unless offset
+    /// and length are whole sectors.
     pub fn read_at(
         &self,
         handle: FileHandle,
@@ -243,17 +294,23 @@ impl Disk {
         if !open.flags.read {
             return Err(Errno::BadDescriptor);
         }
-        match &self.tree.inode(open.inode).kind {
-            Kind::File(contents) => Ok(contents.read(offset, buffer)),
-            Kind::Directory(_) => Err(Errno::IsDirectory),
+        let contents = self.contents(open.inode)?;
+        if open.flags.direct && offset < contents.size() {
+            check_alignment(offset, buffer.len())?;
+            return contents.read_past_cache(offset, buffer);
         }
+        if contents.is_scarred() {
+            return contents.read_scarred(offset, buffer);
+        }
+        Ok(contents.read(offset, buffer))
     }
 
     /// Writes at an offset, or at the end through a handle that appends (as pwrite(2) does on Linux).
     /// Answers how many bytes: fewer than asked for when the disk fills up on the way.
     ///
     /// # Errors
-    /// `BadDescriptor` without write access, `NoSpace` if not a byte fits, `FileTooBig` past 2^63.
+    /// `BadDescriptor` without write access, `NoSpace` if not a byte fits, `FileTooBig` past 2^63;
+    /// `Invalid` past the page cache, unless offset and length are whole sectors.
     pub fn write_at(
         &mut self,
         handle: FileHandle,
@@ -267,7 +324,7 @@ impl Disk {
         if open.flags.append {
             return self.append(handle, data);
         }
-        self.write(open.inode, offset, data)
+        self.write(open, offset, data)
     }
 
     /// Writes at the end of the file, as [`Self::write_at`].
@@ -277,7 +334,7 @@ impl Disk {
             return Err(Errno::BadDescriptor);
         }
         let end = self.contents(open.inode)?.size();
-        self.write(open.inode, end, data)
+        self.write(open, end, data)
     }
 
     /// Cuts a file, or extends it by a hole.
@@ -309,24 +366,21 @@ impl Disk {
 
     /// fsync(2): makes a file's bytes and size durable, or a directory's entries. A journaling file
     /// system writes its journal up to the last change of either, whatever else it has of it.
+    ///
+    /// # Errors
+    /// `BadDescriptor`; `Io` once, if a sync of the file through another handle has failed since this
+    /// one was opened or synced. All is durable then nevertheless, but for what that had left behind.
     pub fn sync_all(&mut self, handle: FileHandle) -> Result<(), Errno> {
-        let inode = self.opened(handle)?.inode;
-        self.journal.flush(self.tree.inode(inode).changed_at);
-        self.sync(inode);
-        Ok(())
+        self.sync(handle, Synced::All, &(0..u64::MAX))
     }
 
     /// fdatasync(2): as [`Self::sync_all`], since there are no times; but a journaling file system
     /// writes its journal only up to what is needed to read the file.
+    ///
+    /// # Errors
+    /// As [`Self::sync_all`].
     pub fn sync_data(&mut self, handle: FileHandle) -> Result<(), Errno> {
-        let inode = self.opened(handle)?.inode;
-        let needed = match self.tree.is_directory(inode) {
-            true => self.tree.inode(inode).changed_at,
-            false => self.tree.inode(inode).resized_at,
-        };
-        self.journal.flush(needed);
-        self.sync(inode);
-        Ok(())
+        self.sync(handle, Synced::Data, &(0..u64::MAX))
     }
 
     /// Gives what `from` leads to the name `to`, in place of what had it.
@@ -476,6 +530,30 @@ impl Disk {
         count
     }
 
+    /// Bytes of an open file that a sync has to write.
+    pub(super) fn dirty_bytes(&self, handle: FileHandle) -> Result<u64, Errno> {
+        Ok(self.contents(self.opened(handle)?.inode)?.dirty_bytes())
+    }
+
+    /// In what units an open file is read and written: bytes, or sectors past the page cache.
+    pub(super) fn unit(&self, handle: FileHandle) -> Result<usize, Errno> {
+        match self.opened(handle)?.flags.direct {
+            false => Ok(1),
+            true => Ok(SECTOR_BYTES as usize),
+        }
+    }
+
+    /// Changes the room for the bytes of files.
+    pub fn set_capacity(&mut self, capacity_bytes: u64) {
+        self.options.capacity_bytes = capacity_bytes;
+        self.tree.space.capacity_bytes = capacity_bytes;
+    }
+
+    /// Makes no more of the capacity usable than this, until it is called again.
+    pub fn limit_room(&mut self, room_bytes: u64) {
+        self.tree.space.capacity_bytes = self.options.capacity_bytes.min(room_bytes);
+    }
+
     /// Bytes of the capacity that are taken, in whole blocks.
     pub fn used_bytes(&self) -> u64 {
         self.tree.space.used_bytes
@@ -495,12 +573,20 @@ impl Disk {
     }
 
     /// The only way for bytes to the page cache.
-    fn write(&mut self, inode: InodeId, offset: u64, data: &[u8]) -> Result<usize, Errno> {
+    fn write(&mut self, open: OpenFile, offset: u64, data: &[u8]) -> Result<usize, Errno> {
+        let OpenFile { inode, flags, .. } = open;
         let now = self.journal.tick();
         let (contents, space) = self.tree.contents_mut(inode).ok_or(Errno::IsDirectory)?;
         let end = offset.checked_add(data.len() as u64);
         if end.is_none_or(|end| end > FILE_BYTES_MAX) {
             return Err(Errno::FileTooBig);
+        }
+        let mut data = data;
+        if flags.direct {
+            check_alignment(offset, data.len())?;
+            contents.evict(offset, data.len() as u64, space);
+        } else if contents.is_scarred() {
+            data = &data[..contents.writable(offset, data.len())?];
         }
         let size_before = contents.size();
         let mut written = contents.write(offset, data, now, space);
@@ -526,12 +612,26 @@ impl Disk {
         }
     }
 
-    /// The only way for bytes and names to the disk.
-    fn sync(&mut self, inode: InodeId) {
-        match self.tree.contents_mut(inode) {
-            Some((contents, _)) => contents.sync(),
-            None => self.journal.sync_directory(&mut self.tree, inode),
+    /// The only way for bytes and names to the disk: of a file, those bytes in `range`.
+    pub(in crate::engine) fn sync(
+        &mut self,
+        handle: FileHandle,
+        synced: Synced,
+        range: &Range<u64>,
+    ) -> Result<(), Errno> {
+        let id = self.opened(handle)?.inode;
+        let inode = self.tree.inode(id);
+        let needed = match synced == Synced::All || self.tree.is_directory(id) {
+            true => inode.changed_at,
+            false => inode.resized_at,
+        };
+        self.journal.flush(needed);
+        let now = self.journal.now();
+        match self.tree.contents_mut(id) {
+            Some((contents, _)) => contents.sync_range(range, now),
+            None => self.journal.sync_directory(&mut self.tree, id),
         }
+        self.report_failure(handle)
     }
 
     fn create(&mut self, directory: InodeId, name: &str, kind: Kind) -> InodeId {
@@ -565,7 +665,7 @@ impl Disk {
     fn perform(&mut self, changes: Vec<Change>, above: &[InodeId]) {
         self.journal.perform(&mut self.tree, changes, above);
         self.journal
-            .commit_all_but(&mut self.tree, self.unsynced_names_max);
+            .commit_all_but(&mut self.tree, self.options.unsynced_names_max);
     }
 
     fn check_rename(&self, moved: InodeId, from: &Resolved, to: &Resolved) -> Result<(), Errno> {
@@ -646,6 +746,7 @@ impl Disk {
         let slot = &mut self.handles[index as usize];
         let open = slot.open.take()?;
         slot.generation += 1;
+        self.locks.release(index);
         self.vacant_handles.push(index);
         Some(open)
     }
@@ -656,6 +757,16 @@ impl Disk {
                 self.tree.let_go(open.inode, Holder::Handle);
             }
         }
+    }
+}
+
+/// What goes past the page cache goes in whole sectors. (Memory may lie anywhere: to know where would
+/// let addresses decide.)
+fn check_alignment(offset: u64, length: usize) -> Result<(), Errno> {
+    let is_whole = |bytes: u64| bytes.is_multiple_of(SECTOR_BYTES);
+    match length == 0 || (is_whole(offset) && is_whole(length as u64)) {
+        true => Ok(()),
+        false => Err(Errno::Invalid),
     }
 }
 

@@ -52,6 +52,13 @@ impl DirtySector {
         }
     }
 
+    /// All shrinks until now are durable, and with them this: what it held in between is forgotten.
+    pub(super) fn settle_shrinks(&mut self, durable: Sector) {
+        self.durable = Some(Box::new(durable));
+        self.between.clear();
+        (self.latest.shrinks, self.latest.needs) = (0, 0);
+    }
+
     pub(super) fn durable_image(&self) -> Sector {
         self.durable.as_deref().copied().unwrap_or([0; _])
     }

@@ -104,6 +104,11 @@ impl Sizes {
         self.replacements.clear();
     }
 
+    /// The smallest size that any shrink since the last sync has left; `u64::MAX` if there was none.
+    pub(super) fn floor(&self) -> u64 {
+        self.resizes.last().map_or(u64::MAX, |resize| resize.floor)
+    }
+
     /// Shrinks since the last sync.
     pub(super) fn shrinks(&self) -> u32 {
         self.resizes.last().map_or(0, |resize| resize.shrinks)

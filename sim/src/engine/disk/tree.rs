@@ -180,17 +180,15 @@ impl Tree {
         })
     }
 
-    /// The files of [`Self::files`], in the same order.
-    pub(super) fn files_mut(&mut self) -> impl Iterator<Item = &mut Contents> {
-        let named = self
-            .inodes
-            .iter_mut()
-            .flatten()
-            .filter(|inode| inode.links > 0);
-        named.filter_map(|inode| match &mut inode.kind {
+    /// The files of [`Self::files`], in the same order, and the room on the disk.
+    pub(super) fn files_and_space(&mut self) -> (impl Iterator<Item = &mut Contents>, &mut Space) {
+        let inodes = self.inodes.iter_mut().flatten();
+        let named = inodes.filter(|inode| inode.links > 0);
+        let files = named.filter_map(|inode| match &mut inode.kind {
             Kind::File(contents) => Some(contents),
             Kind::Directory(_) => None,
-        })
+        });
+        (files, &mut self.space)
     }
 
     /// Visits the files in the order of the slab, each with its identity and the room on the disk.

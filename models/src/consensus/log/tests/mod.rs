@@ -254,7 +254,7 @@ fn opening_deletes_what_is_old_and_nothing_else() {
 
 /// The files in the log's directory, without the zeros in their names.
 async fn names() -> Vec<String> {
-    let paths = fs::read_dir("/data/log").await.unwrap();
+    let paths = fs::read_dir("/data/log").await.unwrap().into_paths();
     let name = |path: &std::path::PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
         let (kind, number) = name.split_once('-').unwrap();
