@@ -357,3 +357,237 @@ fn a_path_with_a_zero_byte_is_refused() {
         log
     });
 }
+
+/// Whether the real file system lets files be opened past the page cache; says aloud if not.
+fn opens_directly() -> bool {
+    use std::os::unix::fs::OpenOptionsExt;
+    let place = tempfile::tempdir().expect("a place for temporary files");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true);
+    let opened = options
+        .custom_flags(libc::O_DIRECT)
+        .open(place.path().join("probe"));
+    if let Err(error) = &opened {
+        eprintln!("O_DIRECT is skipped: {error}");
+    }
+    opened.is_ok()
+}
+
+#[test]
+fn past_the_page_cache_all_goes_in_whole_sectors() {
+    if !opens_directly() {
+        return;
+    }
+    check(|place| async move {
+        let mut log = Log::default();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true);
+        options.custom_flags(libc::O_DIRECT);
+        let file = options.open(place.join("d")).await.unwrap();
+        let bytes = [7; 8192];
+        for (offset, length) in [
+            (0, 8192),
+            (0, 4096),
+            (4096, 4096),
+            (100, 4096),
+            (0, 100),
+            (4096, 4097),
+            (1, 0),
+            (0, 0),
+            (12_288, 4096),
+        ] {
+            let written = file.write_at(&bytes[..length], offset).await;
+            log.result(&format!("write {length} at {offset}"), written);
+        }
+        log.result("length", file.len().await);
+        log.result("cut in a sector", file.set_len(12_388).await);
+        let mut buffer = [0; 8192];
+        for (offset, length) in [
+            (0, 4096),
+            (4096, 8192),
+            (8192, 8192),
+            (12_288, 4096),
+            (100, 4096),
+            (4096, 100),
+            (1, 0),
+            (16_384, 4096),
+            (16_385, 100),
+            (12_389, 4096),
+        ] {
+            let read = file.read_at(&mut buffer[..length], offset).await;
+            let sum: u32 = match &read {
+                Ok(read) => buffer[..*read].iter().map(|byte| u32::from(*byte)).sum(),
+                Err(_) => 0,
+            };
+            log.result(&format!("read {length} at {offset}"), read);
+            log.see("sum", sum);
+        }
+        let cached = fs::read(place.join("d")).await.map(|bytes| bytes.len());
+        log.result("through the cache", cached);
+        fs::create_dir(place.join("dir")).await.unwrap();
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(libc::O_DIRECT);
+        let directory = options.open(place.join("dir")).await;
+        log.result("a directory", directory.map(|_| ()));
+        let mut options = OpenOptions::new();
+        options.append(true).custom_flags(libc::O_DIRECT);
+        let file = options.open(place.join("d")).await.unwrap();
+        log.result(
+            "append to a ragged end",
+            file.write_at(&bytes[..4096], 0).await,
+        );
+        file.set_len(8192).await.unwrap();
+        log.result("append", file.write_at(&bytes[..4096], 0).await);
+        log.result("length", file.len().await);
+        log
+    });
+}
+
+#[test]
+fn writes_through_the_cache_and_what_else_opens() {
+    check(|place| async move {
+        let mut log = Log::default();
+        furnish(&place).await;
+        for flag in [libc::O_DSYNC, libc::O_SYNC, libc::O_CLOEXEC] {
+            let mut options = OpenOptions::new();
+            options.write(true).mode(0o600).custom_flags(flag);
+            let file = options.open(place.join("f")).await.unwrap();
+            log.result("write", file.write_at(b"through", 3).await);
+            log.result("sync", file.sync_all().await);
+            log.result("text", text(place.join("f")).await);
+        }
+        log.result("new", File::create_new(place.join("new")).await.map(|_| ()));
+        log.result(
+            "again",
+            File::create_new(place.join("new")).await.map(|_| ()),
+        );
+        let file = File::open(place.join("f")).await.unwrap();
+        let found = file.metadata().await.unwrap();
+        log.see("file", (found.is_file(), found.is_dir(), found.len()));
+        let found = File::open(&place).await.unwrap().metadata().await.unwrap();
+        log.see("directory", (found.is_file(), found.is_dir()));
+        let mut bytes = [0; 4];
+        log.result("exact", file.read_exact_at(&mut bytes, 1).await);
+        log.see("bytes", bytes);
+        log.result("too far", file.read_exact_at(&mut bytes, 8).await);
+        log
+    });
+}
+
+#[test]
+fn copying_reading_as_text_and_finding_the_true_path() {
+    check(|place| async move {
+        let mut log = Log::default();
+        furnish(&place).await;
+        fs::write(place.join("binary"), [0xff, 0xfe]).await.unwrap();
+        let all = [
+            "f", "empty", "full", "full/f", "none", "none/f", "f/x", "new", "f/", "empty/..",
+        ];
+        for from in all {
+            for to in all {
+                let copied = fs::copy(place.join(from), place.join(to)).await;
+                log.result(&format!("copy {from} to {to}"), copied);
+                log.result("names", names(place.clone()).await);
+                let _ = fs::remove_file(place.join("new")).await;
+                let _ = fs::remove_file(place.join("none")).await;
+                fs::write(place.join("f"), b"hello").await.unwrap();
+                fs::write(place.join("full/f"), b"inner").await.unwrap();
+            }
+        }
+        for path in ["f", "empty", "none", "binary", "f/", "full/../f"] {
+            let read = fs::read_to_string(place.join(path)).await;
+            log.result(&format!("text of {path}"), read);
+        }
+        let root = fs::canonicalize(&place).await.unwrap();
+        for path in [
+            "f",
+            "none",
+            "f/",
+            "f/..",
+            "./empty/../full/./f",
+            "none/..",
+            ".",
+        ] {
+            let found = fs::canonicalize(place.join(path)).await;
+            let found = found.map(|found| found.strip_prefix(&root).unwrap().to_owned());
+            log.result(&format!("canonical {path}"), found);
+        }
+        log
+    });
+}
+
+#[test]
+fn removing_all_that_is_in_a_directory() {
+    check(|place| async move {
+        let mut log = Log::default();
+        for path in [
+            "f", "f/", "empty", "full", "full/", "full/f", "none", "none/x", "f/x",
+        ] {
+            let scene = place.join(format!("scene-{}", path.replace('/', "_")));
+            fs::create_dir(&scene).await.unwrap();
+            furnish(&scene).await;
+            fs::create_dir_all(scene.join("full/a/b")).await.unwrap();
+            fs::write(scene.join("full/a/b/c"), b"x").await.unwrap();
+            fs::write(scene.join("full/z"), b"x").await.unwrap();
+            let removed = fs::remove_dir_all(scene.join(path)).await;
+            log.result(&format!("remove {path}"), removed);
+            log.result("names", names(scene.clone()).await);
+            log.result("in full", names(scene.join("full")).await);
+        }
+        log
+    });
+}
+
+#[test]
+fn entries_of_a_directory_say_what_they_are() {
+    check(|place| async move {
+        let mut log = Log::default();
+        furnish(&place).await;
+        let mut entries = fs::read_dir(&place).await.unwrap();
+        while let Some(entry) = entries.next_entry().await.unwrap() {
+            let found = entry.metadata().await.unwrap();
+            log.see(
+                "entry",
+                (entry.file_name(), found.is_dir(), found.is_file()),
+            );
+            log.see("below", entry.path() == place.join(entry.file_name()));
+        }
+        log
+    });
+}
+
+#[test]
+fn a_lock_keeps_others_out_until_it_is_given_back() {
+    check(|place| async move {
+        let mut log = Log::default();
+        furnish(&place).await;
+        let open = async || File::open(place.join("f")).await.unwrap();
+        let mut see = |what: &str, result: Result<(), std::fs::TryLockError>| {
+            log.see(what, result.map_err(|error| error.to_string()));
+        };
+        let (a, b, c) = (open().await, open().await, open().await);
+        see("a shares", a.try_lock_shared().await);
+        see("b shares", b.try_lock_shared().await);
+        see("c not", c.try_lock().await);
+        see("nor a alone", a.try_lock().await);
+        see("b alone now, since a lost its own", b.try_lock().await);
+        see("c cannot share", c.try_lock_shared().await);
+        drop(b);
+        see("c can, for b is closed", c.try_lock_shared().await);
+        c.unlock().await.unwrap();
+        see("a alone", a.try_lock().await);
+        see("a again", a.try_lock().await);
+        a.unlock().await.unwrap();
+        a.unlock().await.unwrap();
+        let directory = File::open(&place).await.unwrap();
+        see("a directory", directory.try_lock().await);
+        let other = File::open(place.join("full/f")).await.unwrap();
+        see("another file", other.try_lock().await);
+        a.lock().await.unwrap();
+        see("c waits", c.try_lock().await);
+        drop(a);
+        c.lock_shared().await.unwrap();
+        see("c has it", Ok(()));
+        log
+    });
+}
