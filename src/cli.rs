@@ -48,7 +48,7 @@ pub struct CampaignArgs {
     #[arg(long = "scenario", value_name = "ID")]
     pub scenarios: Vec<String>,
     /// How many seeds of each scenario
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 400)]
     pub seeds: u64,
     /// Run for this long instead, such as 90s, 30m or 8h
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]

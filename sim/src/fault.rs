@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{ClockEffect, LinkEffect};
+use crate::engine::{ClockEffect, DiskEffect, LinkEffect};
 
 /// A fault as a plan names it. What it is done *to* is the business of the episode that carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,9 @@ pub enum Fault {
     /// An fsync fails with a probability of `per_mille` in a thousand, and what it should have written
     /// stays unwritten. A server that stops over it is started again at the end of the episode.
     SyncError { per_mille: u32 },
+    /// What else befalls the targets' disks. A server that stops over it is started again at the end of
+    /// the episode.
+    Disk { effect: DiskEffect },
     /// SIGKILL, and bits of what the disk holds flip, though none of what was written last. The end of
     /// the episode starts the node again.
     Corrupt { bits: u32 },
@@ -69,6 +72,7 @@ impl Fault {
             Self::Links { effect } => kind_of_link_effect(effect),
             Self::Clock { .. } => "clock",
             Self::SyncError { .. } => "sync-error",
+            Self::Disk { effect } => kind_of_disk_effect(effect),
             Self::Corrupt { .. } => "corrupt",
             Self::Cancel { .. } => "cancel",
             Self::Overload { .. } => "overload",
@@ -76,7 +80,7 @@ impl Fault {
     }
 
     /// All ids that [`Self::kind`] can answer, in the order of tables.
-    pub const KINDS: [&'static str; 20] = [
+    pub const KINDS: [&'static str; 28] = [
         "partition",
         "bridge",
         "majorities-ring",
@@ -94,6 +98,14 @@ impl Fault {
         "chop",
         "clock",
         "sync-error",
+        "read-error",
+        "write-error",
+        "no-space",
+        "short-io",
+        "stall",
+        "slow-disk",
+        "phantom-writes",
+        "misdirected-writes",
         "corrupt",
         "cancel",
         "overload",
@@ -112,5 +124,19 @@ fn kind_of_link_effect(effect: &LinkEffect) -> &'static str {
         LinkEffect::Corrupt { .. } => "corrupt-packets",
         LinkEffect::Throttle { .. } => "throttle",
         LinkEffect::Chop { .. } => "chop",
+    }
+}
+
+fn kind_of_disk_effect(effect: &DiskEffect) -> &'static str {
+    match effect {
+        DiskEffect::SyncError { .. } => "sync-error",
+        DiskEffect::ReadError { .. } => "read-error",
+        DiskEffect::WriteError { .. } => "write-error",
+        DiskEffect::NoSpace { .. } => "no-space",
+        DiskEffect::ShortReads { .. } | DiskEffect::ShortWrites { .. } => "short-io",
+        DiskEffect::Stall { .. } => "stall",
+        DiskEffect::Slow { .. } => "slow-disk",
+        DiskEffect::PhantomWrites { .. } => "phantom-writes",
+        DiskEffect::MisdirectedWrites { .. } => "misdirected-writes",
     }
 }

@@ -13,10 +13,22 @@ const ANY: &[&str] = &[
     "slow-links",
     "lossy-links",
     "sync-error",
+    "read-error",
+    "write-error",
+    "no-space",
+    "stall",
+    "slow-disk",
     "cancel",
 ];
 /// All that starts the broker anew.
-const RESTART: &[&str] = &["kill", "power-loss", "sync-error"];
+const RESTART: &[&str] = &[
+    "kill",
+    "power-loss",
+    "sync-error",
+    "read-error",
+    "write-error",
+    "no-space",
+];
 
 /// The planted bugs, in the order of tables.
 pub const MUTANTS: &[Mutant] = &[

@@ -20,6 +20,21 @@ const ANY: &[&str] = &[
     "chop",
     "clock",
     "sync-error",
+    "read-error",
+    "write-error",
+    "no-space",
+    "stall",
+    "slow-disk",
+    "corrupt",
+];
+/// What ends a server.
+const RESTART: &[&str] = &[
+    "kill",
+    "power-loss",
+    "sync-error",
+    "read-error",
+    "write-error",
+    "no-space",
     "corrupt",
 ];
 const SAFETY: &[&str] = &[
@@ -45,7 +60,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a vote is granted before it is durable, and forgotten by a restart",
         scenarios: CONSENSUS,
         checkers: SAFETY,
-        faults: &["kill", "power-loss", "sync-error", "corrupt"],
+        faults: RESTART,
     },
     Mutant {
         id: "raft.commit-older-term",

@@ -64,7 +64,15 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "reads see commits whose fsync is under way, and which a crash may take away",
         scenarios: REGISTER,
         checkers: &["linearizability", "durability"],
-        faults: &["power-loss", "sync-error", "kill", "corrupt"],
+        faults: &[
+            "power-loss",
+            "sync-error",
+            "read-error",
+            "write-error",
+            "no-space",
+            "kill",
+            "corrupt",
+        ],
     },
     Mutant {
         id: "kv.conflict-not-checked",

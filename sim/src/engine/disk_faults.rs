@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::NodeId;
 use super::disk::{Errno, Lie, Synced, Untruth};
 use super::files::OpenedFile;
@@ -14,8 +16,11 @@ use super::waker::Waiter;
 use super::world::{self, World};
 use crate::keyed::Key;
 
+const DAY_NS: u64 = 86_400_000_000_000;
+
 /// What a fault does to a disk. Probabilities are of a thousand, and for each operation anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum DiskEffect {
     /// An fsync fails with `EIO`, or a write through `O_DSYNC`: see
     /// [`Disk::fail_sync`](super::disk::Disk::fail_sync).
@@ -49,6 +54,27 @@ pub enum DiskEffect {
     /// The drive writes a request somewhere else, into the same file or another. Programs read the old
     /// bytes here, and these bytes there, once the page cache is gone.
     MisdirectedWrites { per_mille: u32 },
+}
+
+impl DiskEffect {
+    /// Whether its probabilities are ratios, and its time and its factor are no longer and no greater than
+    /// a day and a thousand.
+    pub const fn is_sound(&self) -> bool {
+        match *self {
+            Self::SyncError { per_mille }
+            | Self::ReadError { per_mille }
+            | Self::WriteError { per_mille }
+            | Self::ShortReads { per_mille }
+            | Self::ShortWrites { per_mille }
+            | Self::PhantomWrites { per_mille }
+            | Self::MisdirectedWrites { per_mille } => per_mille <= 1000,
+            Self::Stall {
+                for_ns: Some(for_ns),
+            } => for_ns <= DAY_NS,
+            Self::Slow { factor, .. } => factor <= 1000,
+            Self::Stall { for_ns: None } | Self::NoSpace { .. } => true,
+        }
+    }
 }
 
 /// What faults do to a machine's disk at present.

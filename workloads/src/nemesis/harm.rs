@@ -50,7 +50,11 @@ impl Act {
                 // What it misses is counted when it goes on.
                 is_new.then_some(0)
             }),
-            Fault::SyncError { per_mille } => self.apply_sync_errors(machines, *per_mille),
+            Fault::SyncError { per_mille } => {
+                let per_mille = *per_mille;
+                self.apply_to_disks(machines, DiskEffect::SyncError { per_mille })
+            }
+            Fault::Disk { effect } => self.apply_to_disks(machines, *effect),
             Fault::Corrupt { bits } => self.apply_rot(machines, *bits),
             Fault::Cancel {
                 per_mille,
@@ -71,17 +75,24 @@ impl Act {
         }
     }
 
-    /// Makes syncs fail. A server that stops over it is in the right.
-    fn apply_sync_errors(&self, machines: &[u32], per_mille: u32) -> Applied {
+    /// Strikes disks. A server that stops over an error is in the right; one whose disk lies is damaged for
+    /// good, and so only as far as the fault budget goes.
+    fn apply_to_disks(&self, machines: &[u32], effect: DiskEffect) -> Applied {
         let tag = engine::new_fault_tag();
-        let applied = self.strike(machines, "syncs fail", |node| {
-            engine::add_disk_effect(node, tag, DiskEffect::SyncError { per_mille });
+        let what = self.episode.fault.kind();
+        let applied = self.strike(machines, what, |node| {
+            let server = self.cluster.server_on(node)?;
+            match excuse_for(&effect) {
+                DiskExcuse::None => {}
+                DiskExcuse::WhileItLasts => self.cluster.begin_excuse(server),
+                DiskExcuse::ForGood if self.cluster.may_damage(server) => {
+                    self.cluster.excuse_for_good(server);
+                }
+                DiskExcuse::ForGood => return None,
+            }
+            engine::add_disk_effect(node, tag, effect);
             Some(0)
         });
-        applied
-            .struck
-            .iter()
-            .for_each(|server| self.cluster.begin_excuse(*server));
         Applied {
             tag: Some(tag),
             ..applied
@@ -232,7 +243,7 @@ impl Act {
         }
         for machine in &applied.struck {
             let node = self.cluster.machine(*machine);
-            if matches!(self.episode.fault, Fault::SyncError { .. }) {
+            if self.excuses_while_it_lasts() {
                 self.cluster.end_excuse(*machine);
             }
             match self.episode.fault {
@@ -243,6 +254,7 @@ impl Act {
                 Fault::Kill
                 | Fault::PowerLoss
                 | Fault::SyncError { .. }
+                | Fault::Disk { .. }
                 | Fault::Corrupt { .. }
                     if !node.is_up() =>
                 {
@@ -253,6 +265,38 @@ impl Act {
             }
         }
         observed
+    }
+
+    fn excuses_while_it_lasts(&self) -> bool {
+        match &self.episode.fault {
+            Fault::SyncError { .. } => true,
+            Fault::Disk { effect } => excuse_for(effect) == DiskExcuse::WhileItLasts,
+            _ => false,
+        }
+    }
+}
+
+/// For how long a server may stop over what its disk does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DiskExcuse {
+    None,
+    WhileItLasts,
+    ForGood,
+}
+
+fn excuse_for(effect: &DiskEffect) -> DiskExcuse {
+    match effect {
+        DiskEffect::SyncError { .. }
+        | DiskEffect::ReadError { .. }
+        | DiskEffect::WriteError { .. }
+        | DiskEffect::NoSpace { .. } => DiskExcuse::WhileItLasts,
+        DiskEffect::ShortReads { .. }
+        | DiskEffect::ShortWrites { .. }
+        | DiskEffect::Stall { .. }
+        | DiskEffect::Slow { .. } => DiskExcuse::None,
+        DiskEffect::PhantomWrites { .. } | DiskEffect::MisdirectedWrites { .. } => {
+            DiskExcuse::ForGood
+        }
     }
 }
 

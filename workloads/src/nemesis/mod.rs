@@ -42,7 +42,7 @@ pub struct Machines {
 }
 
 /// What a replicated system with a leader must survive.
-const CLUSTER: [Strike; 16] = [
+const CLUSTER: [Strike; 22] = [
     on(Group::Cluster, "partition"),
     on(Group::Cluster, "bridge"),
     on(Group::Cluster, "kill"),
@@ -58,6 +58,12 @@ const CLUSTER: [Strike; 16] = [
     on(Group::Cluster, "chop"),
     on(Group::Cluster, "clock"),
     on(Group::Cluster, "sync-error"),
+    on(Group::Cluster, "read-error"),
+    on(Group::Cluster, "write-error"),
+    on(Group::Cluster, "no-space"),
+    on(Group::Cluster, "short-io"),
+    on(Group::Cluster, "stall"),
+    on(Group::Cluster, "slow-disk"),
     on(Group::Cluster, "corrupt"),
 ];
 

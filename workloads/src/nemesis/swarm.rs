@@ -3,7 +3,7 @@
 //! A run in which everything goes wrong a little hides what a few kinds alone would show, so each
 //! seed switches kinds off and draws its intensities anew.
 
-use squall_sim::engine::{Bandwidth, ClockEffect, LinkEffect};
+use squall_sim::engine::{Bandwidth, ClockEffect, DiskEffect, LinkEffect};
 use squall_sim::fault::{Direction, Fault};
 use squall_sim::keyed::Key;
 
@@ -122,6 +122,11 @@ fn fault(key: Key, kind: &str) -> Fault {
         "sync-error" => Fault::SyncError {
             per_mille: *key.pick(&[100, 500, 1000]),
         },
+        "read-error" | "write-error" | "no-space" | "short-io" | "stall" | "slow-disk" => {
+            Fault::Disk {
+                effect: disk_effect(key, kind),
+            }
+        }
         "corrupt" => Fault::Corrupt {
             bits: *key.pick(&[1, 3]),
         },
@@ -161,6 +166,26 @@ fn link_effect(key: Key, kind: &str) -> LinkEffect {
             bytes_max: *key.label("bytes").pick(&[1, 7, 100]),
         },
         other => unreachable!("{other} is no kind of effect on links"),
+    }
+}
+
+fn disk_effect(key: Key, kind: &str) -> DiskEffect {
+    let per_mille = *key.label("probability").pick(&[100, 500, 1000]);
+    match kind {
+        "read-error" => DiskEffect::ReadError { per_mille },
+        "write-error" => DiskEffect::WriteError { per_mille },
+        "no-space" => DiskEffect::NoSpace {
+            free_bytes: *key.label("free").pick(&[0, 4096, 16 << 10]),
+        },
+        "short-io" if key.label("reads").chance(1, 2) => DiskEffect::ShortReads { per_mille },
+        "short-io" => DiskEffect::ShortWrites { per_mille },
+        "stall" => DiskEffect::Stall { for_ns: None },
+        "slow-disk" => DiskEffect::Slow {
+            factor: *key.label("factor").pick(&[2, 10]),
+            operations_per_second: *key.label("operations").pick(&[0, 50]),
+            bytes_per_second: *key.label("bytes").pick(&[0, 100_000]),
+        },
+        other => unreachable!("{other} is no kind of effect on disks"),
     }
 }
 

@@ -32,11 +32,17 @@ const ACK_WAIT_MS: u64 = 1_000;
 
 const SERVER: Group = Group::Servers { first: 0, count: 1 };
 
-const STRIKES: [Strike; 9] = [
+const STRIKES: [Strike; 15] = [
     on(SERVER, "kill"),
     on(SERVER, "power-loss"),
     on(SERVER, "pause"),
     on(SERVER, "sync-error"),
+    on(SERVER, "read-error"),
+    on(SERVER, "write-error"),
+    on(SERVER, "no-space"),
+    on(SERVER, "short-io"),
+    on(SERVER, "stall"),
+    on(SERVER, "slow-disk"),
     on(Group::Clients, "pause"),
     on(Group::Clients, "partition"),
     on(Group::Clients, "slow-links"),
