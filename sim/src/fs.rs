@@ -19,7 +19,7 @@ pub use self::file::File;
 pub use self::open_options::OpenOptions;
 
 use crate::engine::disk::{self, Disk, Errno, FileKind};
-use crate::engine::{self, CrashPoint, Operation, Work, world};
+use crate::engine::{self, CrashPoint, Moment, Operation, Work, happened, world};
 
 /// What there is to know about a file or directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,9 +169,12 @@ pub async fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<
         return tokio::fs::rename(from, to).await;
     }
     let to = text_of(to.as_ref())?.to_owned();
-    with_path(from.as_ref(), |disk, from| disk.rename(from, &to)).await?;
-    engine::pass(CrashPoint::Rename);
-    Ok(())
+    let result = with_path(from.as_ref(), |disk, from| disk.rename(from, &to)).await;
+    if result.is_ok() {
+        engine::pass(CrashPoint::Rename);
+    }
+    happened(Moment::Rename).await;
+    result
 }
 
 /// Gives a file one more name.

@@ -1,7 +1,7 @@
 //! A deterministic world of clocks, networks and disks that misbehave on a seed.
 //!
-//! Programs are written against [`time`], [`net`], [`fs`], [`task`] and [`rand`], which have the
-//! shape of tokio's. The same binary runs in any world, chosen when it starts: inside
+//! Programs are written against [`time`], [`net`], [`fs`], [`task`], [`signal`] and [`rand`], which have
+//! the shape of tokio's. The same binary runs in any world, chosen when it starts: inside
 //! [`engine::run`] these are the simulated world's, elsewhere a tokio runtime's.
 //!
 //! This crate knows no system under test, no workload and no checker.
@@ -9,12 +9,14 @@
 pub mod fs;
 pub mod net;
 pub mod rand;
+pub mod signal;
 pub mod task;
 pub mod time;
 
 pub mod engine;
 pub mod fault;
 pub mod keyed;
+pub mod memory;
 pub mod mutant;
 
 mod interpose;
@@ -38,8 +40,8 @@ pub fn is_logging() -> bool {
 }
 
 /// Keeps a line for the report, with the node and the virtual time. Use [`log!`].
-pub fn log(text: String) {
-    engine::log(text);
+pub fn log(line: std::fmt::Arguments<'_>) {
+    engine::log(line);
 }
 
 /// Logs a line, formatted only where a run was asked for detail.
@@ -47,7 +49,7 @@ pub fn log(text: String) {
 macro_rules! log {
     ($($argument:tt)*) => {
         if $crate::is_logging() {
-            $crate::log(format!($($argument)*));
+            $crate::log(format_args!($($argument)*));
         }
     };
 }

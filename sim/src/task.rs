@@ -1,10 +1,17 @@
 //! Tasks.
 
+mod blocking;
+mod cancellable;
+mod join_set;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+pub use self::blocking::{block_in_place, spawn_blocking};
+pub use self::cancellable::{Cancellable, Cancelled, cancellable};
+pub use self::join_set::JoinSet;
 use crate::engine::{Id, world};
 
 /// Starts a task on this node. It goes on if the handle is dropped.
@@ -22,7 +29,22 @@ where
     }
 }
 
-/// As [`spawn`], for futures that stay on their thread. In the engine alone.
+/// As [`spawn`], for futures that stay on their thread. In the engine all do.
+///
+/// # Panics
+/// In the tokio world, outside of a `LocalSet`.
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    match world::is_running() {
+        true => spawn_in_engine(future),
+        false => JoinHandle(Handle::Tokio(tokio::task::spawn_local(future))),
+    }
+}
+
+/// As [`spawn_local`], in the engine alone.
 pub(crate) fn spawn_in_engine<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
@@ -131,17 +153,47 @@ impl JoinError {
     }
 }
 
+/// Ends a task that somebody else waits for.
+#[derive(Clone, Debug)]
+pub struct AbortHandle(Abort);
+
+#[derive(Clone, Debug)]
+enum Abort {
+    Engine(Option<Id>),
+    Tokio(tokio::task::AbortHandle),
+}
+
+impl AbortHandle {
+    /// Ends the task at its next await, or before it starts.
+    pub fn abort(&self) {
+        match &self.0 {
+            Abort::Engine(id) => abort_in_engine(*id),
+            Abort::Tokio(handle) => handle.abort(),
+        }
+    }
+}
+
+fn abort_in_engine(id: Option<Id>) {
+    let future = id.and_then(|id| world::try_with(|world| world.remove_task(id)).flatten());
+    // Nobody holds the world any more: what it holds may look at it as it goes.
+    drop(future);
+}
+
 impl<T> JoinHandle<T> {
     /// Ends the task at its next await, or before it starts.
     pub fn abort(&self) {
         match &self.0 {
-            Handle::Engine { id, .. } => {
-                let future =
-                    id.and_then(|id| world::try_with(|world| world.remove_task(id)).flatten());
-                drop(future);
-            }
+            Handle::Engine { id, .. } => abort_in_engine(*id),
             Handle::Tokio(handle) => handle.abort(),
         }
+    }
+
+    /// Something to end the task by, for somebody else.
+    pub fn abort_handle(&self) -> AbortHandle {
+        AbortHandle(match &self.0 {
+            Handle::Engine { id, .. } => Abort::Engine(*id),
+            Handle::Tokio(handle) => Abort::Tokio(handle.abort_handle()),
+        })
     }
 
     /// Whether the task has ended.

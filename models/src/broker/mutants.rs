@@ -16,6 +16,7 @@ const ANY: &[&str] = &[
     "read-error",
     "write-error",
     "no-space",
+    "short-io",
     "stall",
     "slow-disk",
     "cancel",

@@ -23,6 +23,7 @@ const ANY: &[&str] = &[
     "read-error",
     "write-error",
     "no-space",
+    "short-io",
     "stall",
     "slow-disk",
     "corrupt",

@@ -165,7 +165,7 @@ impl World {
         let clock = self.nodes[node as usize].clock.as_deref();
         clocks::show(clock.map_or(Ahead::NONE, |clock| clock.at(self.now_ns)));
         let reads = clocks::take_reads();
-        let read = std::mem::replace(&mut self.shown_clock, node);
+        let read = std::mem::replace(&mut self.had_turn, node);
         if reads > 0 && read != HARNESS {
             self.count_clock_reads(read, reads);
         }

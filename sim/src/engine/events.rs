@@ -22,6 +22,8 @@ pub(super) enum Event {
     Window(Id),
     /// This end of a stream gives up, unless it has been answered.
     GiveUp(Id),
+    /// A slow processor has done its work.
+    Cpu(u32),
 }
 
 /// Events by time; those of one instant by their tie-breaker.
@@ -47,6 +49,21 @@ impl EventQueue {
             return None;
         }
         self.heap.pop().map(|(key, event)| (time_of(key), event))
+    }
+
+    /// The tie-breaker of the next event, if that happens at this time.
+    pub(super) fn next_tie_at(&self, time_ns: u64) -> Option<u64> {
+        let key = self.heap.peek_key()?;
+        (time_of(key) == time_ns).then_some(key as u64)
+    }
+
+    /// Gives the next event another tie-breaker, if it happens no later than `until_ns`; whether it does.
+    pub(super) fn put_next_behind(&mut self, tie: u64, until_ns: u64) -> bool {
+        let Some((time_ns, event)) = self.pop_until(until_ns) else {
+            return false;
+        };
+        self.push(time_ns, tie, event);
+        true
     }
 
     pub(super) fn is_empty(&self) -> bool {

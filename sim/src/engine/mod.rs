@@ -4,30 +4,40 @@
 //! programs on them, does them harm and looks at what comes of it. The run ends with the harness.
 //! Everything in between is a function of the configuration and the programs' code.
 //!
-//! In reading order: `world` (the tables), `turns` (the loop), `tasks` and `waker` (who computes),
-//! `events`, `heap` and `timers` (when), `clock` and `clock_faults` (what time it seems to be), `nodes`
-//! (where), `network`, `datagrams` and `streams` (what they say to each other), `disk` (what they keep),
-//! `crash_points` (where exactly they end), `slots` (ids). `probe` and `trace` are for those who doubt a run.
+//! In reading order: `world` (the tables), `turns` (the loop), `tasks`, `pct` and `waker` (who computes),
+//! `events`, `heap` and `timers` (when), `clock` and `clock_faults` (what time it seems to be),
+//! `odd_turns`, `task_faults`, `cpu` and `memory_budget` (what is done to who computes), `triggers` (what
+//! a harness waits for), `signals`, `nodes` and `domains` (where), `network`, `datagrams` and `streams`
+//! (what they say to each other), `disk` (what they keep), `crash_points` (where exactly they end),
+//! `slots` (ids). `probe` and `trace` are for those who doubt a run.
 
 mod clock;
 mod clock_faults;
+mod cpu;
 mod crash_points;
 mod datagrams;
 pub mod disk;
 mod disk_damage;
 mod disk_faults;
 mod disk_queue;
+mod domains;
 mod events;
 mod files;
 mod heap;
+mod memory_budget;
 mod network;
 mod nodes;
+mod odd_turns;
+mod pct;
 mod probe;
+mod signals;
 mod slots;
 mod streams;
+mod task_faults;
 mod tasks;
 mod timers;
 mod trace;
+mod triggers;
 mod turns;
 mod waker;
 pub(crate) mod world;
@@ -49,7 +59,9 @@ pub use self::disk_damage::DiskSnapshot;
 pub use self::disk_faults::{DiskEffect, add_disk_effect, remove_disk_effects};
 pub use self::disk_queue::DiskTiming;
 pub(crate) use self::disk_queue::{Operation, Work};
+pub use self::domains::{Domain, Place, add_node_in, nodes_in};
 pub(crate) use self::files::OpenedFile;
+pub use self::memory_budget::{MemoryBudgetError, remove_memory_budgets, set_memory_budget};
 pub(crate) use self::network::Answer;
 pub use self::network::{
     Bandwidth, FaultTag, GrayLink, Latency, LinkEffect, NameEffect, NetworkConfig, PRESETS, Preset,
@@ -57,13 +69,17 @@ pub use self::network::{
     fault_observed, new_fault_tag, preset, remove_link_effects, set_link_bandwidth,
     set_link_latency, swizzle,
 };
-pub use self::nodes::{EndReport, add_node};
+pub use self::nodes::{EndReport, add_node, power_loss};
 use self::probe::Probe;
 pub use self::probe::{Findings, Wanted, probed};
+pub(crate) use self::signals::Signal;
 pub(crate) use self::slots::Id;
 pub(crate) use self::streams::NEIGHBOUR_PATIENCE_NS;
+pub use self::task_faults::{TaskEffect, add_task_effect, remove_task_effects};
 pub(crate) use self::tasks::LocalFuture;
 pub use self::trace::{Decision, DecisionKind, STRIDE, Trace};
+pub(crate) use self::triggers::{Moment, happened};
+pub use self::triggers::{Predicate, Trigger, When, when};
 use self::world::World;
 pub use crate::interpose::{Escape, EscapeKind};
 
@@ -88,6 +104,19 @@ pub enum Schedule {
     /// By a keyed priority of (identity, its how-many-th wake-up).
     #[default]
     Random,
+    /// By one keyed priority for life, and `depth - 1` keyed moments at which whoever has its turn falls
+    /// behind all others: a bug that needs `depth` orderings of n tasks and events is found with a
+    /// probability of at least `1 / (n steps_estimate^(depth - 1))`, which random orders may all but
+    /// never find (Burckhardt et al., "A Randomized Scheduler with Probabilistic Guarantees of Finding
+    /// Bugs", ASPLOS 2010). It orders what is ready at one instant of virtual time; how long a packet
+    /// takes is the network's choice.
+    Pct {
+        /// From 1; bugs of depth 2 and 3 are most.
+        depth: u8,
+        /// How many turns and events a run has, about: [`Counters::polls`] and [`Counters::events`] of
+        /// an earlier one.
+        steps_estimate: u64,
+    },
 }
 
 /// All that decides a run, besides the code.
@@ -164,7 +193,10 @@ pub struct Outcome<T> {
     pub digest: u64,
     pub virtual_ns: u64,
     pub counters: Counters,
+    /// Bugs.
     pub panics: Vec<NodePanic>,
+    /// Panics that a fault brought about ([`TaskEffect::Panic`]).
+    pub injected_panics: Vec<NodePanic>,
     /// Empty unless the configuration asked for detail.
     pub log: Vec<LogLine>,
     /// What programs did that the simulation could not make its own.
@@ -217,14 +249,17 @@ pub(crate) fn emit(event: &dyn Any) {
     });
     OBSERVER.with_borrow_mut(|observer| {
         if let Some(observer) = observer {
-            observer(Emitted {
+            let emitted = Emitted {
                 time_ns,
                 node,
                 incarnation,
                 event,
-            });
+            };
+            // What an observer keeps is not the program's.
+            crate::memory::uncharged(|| observer(emitted));
         }
     });
+    triggers::tell(node.0, Moment::Emitted(event));
 }
 
 /// Starts a task on the running task's node whose future need not be `Send`: a harness's own.
@@ -288,6 +323,7 @@ where
     if let Some(probe) = &probe {
         probe.begin();
     }
+    triggers::begin();
     let output = Rc::new(RefCell::new(None));
     let result = catch_unwind(AssertUnwindSafe(|| {
         start_harness(harness, Rc::clone(&output));
@@ -309,6 +345,7 @@ where
         virtual_ns: world.now_ns,
         counters: world.counters,
         panics: world.panics,
+        injected_panics: world.injected_panics,
         log: world.log.unwrap_or_default(),
         escapes,
     })
@@ -346,6 +383,7 @@ fn tear_down() -> Box<World> {
     });
     drop(futures);
     OBSERVER.set(None);
+    crate::memory::close_all();
     world::uninstall().expect("a run has a world until here")
 }
 
@@ -353,7 +391,9 @@ pub(crate) fn is_logging() -> bool {
     world::try_with(|world| world.log.is_some()).unwrap_or(false)
 }
 
-pub(crate) fn log(text: String) {
+pub(crate) fn log(line: std::fmt::Arguments<'_>) {
+    // A line that is kept is not the program's: with and without it, the run is the same.
+    let text = crate::memory::uncharged(|| line.to_string());
     world::try_with(|world| {
         let line = LogLine {
             time_ns: world.now_ns,

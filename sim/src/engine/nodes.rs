@@ -6,11 +6,18 @@ use std::rc::Rc;
 
 use super::clock::Clock;
 use super::clock_faults::ClocksInPause;
+use super::cpu::Cpu;
 use super::disk::{Disk, DiskOptions};
 use super::disk_faults::DiskHarm;
+use super::domains::Domain;
 use super::events::Event;
+use super::memory_budget::MemoryBudget;
+use super::network::FaultTag;
+use super::signals::Handler;
 use super::slots::Id;
+use super::task_faults::TaskEffect;
 use super::tasks::LocalFuture;
+use super::triggers::{self, Moment};
 use super::waker::Waiter;
 use super::world::{self, World};
 use super::{HARNESS, NodeId};
@@ -36,6 +43,12 @@ pub(super) struct Node {
     pub(super) ports: Vec<super::network::Port>,
     pub(super) next_ephemeral_port: u16,
     pub(super) disk: Disk,
+    pub(super) domain: Domain,
+    pub(super) cpu: Cpu,
+    /// By [`Signal`](super::signals::Signal).
+    pub(super) handlers: [Handler; 2],
+    pub(super) task_effects: Vec<(FaultTag, TaskEffect)>,
+    pub(super) memory: Option<MemoryBudget>,
     /// Absent as long as its clocks show true time.
     pub(super) clock: Option<Box<Clock>>,
     pub(super) disk_harm: DiskHarm,
@@ -59,6 +72,11 @@ impl Node {
             held: Vec::new(),
             ports: Vec::new(),
             next_ephemeral_port: 0,
+            domain: Domain::default(),
+            cpu: Cpu::default(),
+            handlers: Default::default(),
+            task_effects: Vec::new(),
+            memory: None,
             clock: None,
             disk: Disk::new(disk),
             disk_harm: DiskHarm::default(),
@@ -75,6 +93,11 @@ pub struct EndReport {
     pub connections: u64,
     /// Sectors and directory entries that were written, not synced, and lost.
     pub lost: u64,
+}
+
+/// Cuts machines from power, all at one instant. Answers what that did to each, in their order.
+pub fn power_loss(nodes: &[NodeId]) -> Vec<EndReport> {
+    nodes.iter().map(|node| node.power_loss()).collect()
 }
 
 /// Adds a machine. It is not up yet.
@@ -218,10 +241,11 @@ fn end(
     can_end: fn(&Node) -> bool,
     how: impl FnOnce(&mut World, u32) -> EndReport,
 ) -> EndReport {
-    let (report, futures) = world::with(|world| {
+    let (report, futures, has_ended) = world::with(|world| {
         if !can_end(&world.nodes[node as usize]) {
-            return (EndReport::default(), Vec::new());
+            return (EndReport::default(), Vec::new(), false);
         }
+        let has_ended = world.nodes[node as usize].up;
         let incarnation = world.nodes[node as usize].incarnation;
         world.note(
             Key::root(u64::from(node))
@@ -235,17 +259,22 @@ fn end(
         slot.paused = false;
         slot.root = None;
         slot.parked.clear();
+        slot.cpu = Cpu::default();
+        slot.handlers = Default::default();
         slot.ports.clear();
         // A packet that waited for a machine that now is dead finds it dead.
         let held = std::mem::take(&mut slot.held);
         let futures = world.remove_tasks(Some(node));
         held.into_iter().for_each(|event| world.happen(event));
-        (report, futures)
+        (report, futures, has_ended)
     });
     // A killed process runs no destructors. Rust's futures must be dropped all the same; by now all
     // that they could reach is closed, and a spawn on a node that is down is refused.
     drop(futures);
     super::turns::wake_foreign();
+    if has_ended {
+        triggers::tell(node, Moment::End);
+    }
     report
 }
 
@@ -257,6 +286,7 @@ impl World {
         slot.incarnation += 1;
         slot.next_ephemeral_port = super::network::FIRST_EPHEMERAL_PORT;
         slot.files_opened = 0;
+        self.empty_memory(node);
         if !has_had_power {
             self.spoil_clock(node);
         }

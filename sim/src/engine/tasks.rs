@@ -10,6 +10,7 @@ use std::pin::Pin;
 
 use super::heap::Heap;
 use super::nodes::Node;
+use super::pct::{self, Fallen, PctQueue};
 use super::slots::{Id, Slots};
 use super::trace::DecisionKind;
 use super::world::World;
@@ -32,6 +33,7 @@ struct Task {
     node: u32,
     identity: Key,
     state: State,
+    fallen: Fallen,
     /// How many tasks it has spawned.
     children: u64,
     /// How many timers it has started.
@@ -52,6 +54,7 @@ enum Ready {
     Fifo(VecDeque<Id>),
     /// By a keyed priority of the task's identity and its how-many-th wake-up this is.
     Random(Heap<u64, Id>),
+    Pct(PctQueue),
 }
 
 impl Ready {
@@ -61,6 +64,7 @@ impl Ready {
         match self {
             Self::Fifo(queue) => queue.push_back(id),
             Self::Random(heap) => heap.push(task.identity.with(task.wake_ups).bits(), id),
+            Self::Pct(queue) => queue.push(id, pct::priority(task.identity, task.fallen)),
         }
     }
 
@@ -69,6 +73,16 @@ impl Ready {
         match self {
             Self::Fifo(queue) => queue.pop_front(),
             Self::Random(heap) => heap.pop().map(|(_, id)| id),
+            Self::Pct(queue) => queue.pop(),
+        }
+    }
+
+    /// Puts a task back that has been popped, where it was.
+    fn put_back(&mut self, id: Id, task: &Task) {
+        match self {
+            Self::Fifo(queue) => queue.push_back(id),
+            Self::Random(heap) => heap.push(task.identity.with(task.wake_ups).bits(), id),
+            Self::Pct(queue) => queue.push(id, pct::priority(task.identity, task.fallen)),
         }
     }
 }
@@ -78,6 +92,7 @@ impl Tasks {
         let ready = match schedule {
             Schedule::Fifo => Ready::Fifo(VecDeque::new()),
             Schedule::Random => Ready::Random(Heap::default()),
+            Schedule::Pct { .. } => Ready::Pct(PctQueue::default()),
         };
         Self {
             slots: Slots::default(),
@@ -94,6 +109,7 @@ impl Tasks {
             node,
             identity,
             state: State::Idle,
+            fallen: 0,
             children: 0,
             timers: 0,
             draws: 0,
@@ -123,13 +139,71 @@ impl Tasks {
         }
     }
 
+    /// Makes a task ready that is to run before all that are in the queue; whether there is such a task.
+    pub(super) fn make_ready_first(&mut self, id: Id) -> bool {
+        let Some(task) = self.slots.get_mut(id) else {
+            return false;
+        };
+        task.state = State::Ready;
+        task.wake_ups += 1;
+        true
+    }
+
+    /// Takes a task out of the queue that is ready; it may have been taken out of the world meanwhile.
+    pub(super) fn pop_ready(&mut self) -> Option<Id> {
+        self.ready.pop()
+    }
+
+    /// Puts a task back that has been popped and has not had its turn.
+    pub(super) fn put_back_ready(&mut self, id: Id) {
+        if let Some(task) = self.slots.get(id) {
+            self.ready.put_back(id, task);
+        }
+    }
+
+    /// The priority of the ready task whose turn is next, where tasks have any for life.
+    pub(super) fn peek_priority(&self) -> Option<u64> {
+        match &self.ready {
+            Ready::Pct(queue) => queue.peek_priority(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn time_passes(&mut self) {
+        if let Ready::Pct(queue) = &mut self.ready {
+            queue.time_passes();
+        }
+    }
+
+    /// Gives a task another priority, from its next turn on.
+    pub(super) fn fall_behind(&mut self, id: Id, fallen: Fallen) {
+        if let Some(task) = self.slots.get_mut(id) {
+            task.fallen = fallen;
+        }
+    }
+
+    pub(super) fn node_of(&self, id: Id) -> Option<u32> {
+        self.slots.get(id).map(|task| task.node)
+    }
+
+    /// The key of what is done to a task in its next turn, or in the one that it has.
+    pub(super) fn turn_key(&self, id: Id) -> Option<Key> {
+        let task = self.slots.get(id)?;
+        Some(task.identity.label("turn").with(task.wake_ups))
+    }
+
+    /// As [`Self::turn_key`], for the running task.
+    pub(super) fn current_turn_key(&self) -> Option<Key> {
+        self.turn_key(self.current?)
+    }
+
     /// Takes the next ready task's future out, to be polled as the running task. Tasks of nodes that
     /// stand still are parked there.
     #[inline]
     pub(super) fn begin_turn(&mut self, nodes: &mut [Node]) -> Option<(Id, Key, LocalFuture)> {
         loop {
             let id = self.ready.pop()?;
-            let Some(task) = self.slots.get_mut(id) else {
+            let Some(task) = self.slots.get(id) else {
                 continue;
             };
             let node = &mut nodes[task.node as usize];
@@ -137,13 +211,20 @@ impl Tasks {
                 node.parked.push(id);
                 continue;
             }
-            let Some(future) = task.future.take() else {
-                continue;
-            };
-            task.state = State::Idle;
-            (self.current, self.current_node) = (Some(id), task.node);
-            return Some((id, task.identity, future));
+            if let Some((identity, future)) = self.begin_turn_of(id) {
+                return Some((id, identity, future));
+            }
         }
+    }
+
+    /// As [`Self::begin_turn`], of a task that is ready.
+    #[inline]
+    pub(super) fn begin_turn_of(&mut self, id: Id) -> Option<(Key, LocalFuture)> {
+        let task = self.slots.get_mut(id)?;
+        let future = task.future.take()?;
+        task.state = State::Idle;
+        (self.current, self.current_node) = (Some(id), task.node);
+        Some((task.identity, future))
     }
 
     /// No task runs any more.

@@ -9,10 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::{Context, Poll, Waker};
 
 use super::slots::Id;
+use super::task_faults::InjectedPanic;
 use super::tasks::LocalFuture;
 use super::trace::DecisionKind;
 use super::world::{self, World};
 use super::{HARNESS, NodeId, NodePanic, RunError, crash_points, waker};
+use crate::keyed::Key;
 
 /// Runs the world until `is_over` says that the harness has ended; asked after a task has.
 pub(super) fn drive(is_over: &dyn Fn() -> bool, end_ns: u64) -> Result<(), RunError> {
@@ -20,7 +22,7 @@ pub(super) fn drive(is_over: &dyn Fn() -> bool, end_ns: u64) -> Result<(), RunEr
     let mut next = advance(&mut task);
     loop {
         let Some(mut future) = next else {
-            if !wake_foreign() {
+            if !do_what_waits() {
                 return Err(world::with(|world| world.why_nothing_happens(end_ns)));
             }
             next = advance(&mut task);
@@ -42,6 +44,16 @@ pub(super) fn drive(is_over: &dyn Fn() -> bool, end_ns: u64) -> Result<(), RunEr
         }
         next = advance(&mut task);
     }
+}
+
+/// Does what could not be done while the world was held; answers whether there was anything.
+fn do_what_waits() -> bool {
+    let doomed = world::with(|world| std::mem::take(&mut world.doomed));
+    let is_any = !doomed.is_empty();
+    for node in doomed {
+        super::nodes::kill(node);
+    }
+    wake_foreign() || is_any
 }
 
 /// Wakes what could not be woken while the world was held; answers whether there was anything.
@@ -94,7 +106,11 @@ fn fail(task: Id, future: LocalFuture, panic: Box<dyn Any + Send>) {
     let message = panic_message(panic.as_ref());
     let node = world::with(|world| {
         let node = world.remove_ended(task);
-        world.panics.push(NodePanic {
+        let panics = match panic.is::<InjectedPanic>() {
+            true => &mut world.injected_panics,
+            false => &mut world.panics,
+        };
+        panics.push(NodePanic {
             time_ns: world.now_ns,
             node: NodeId(node),
             message,
@@ -108,6 +124,9 @@ fn fail(task: Id, future: LocalFuture, panic: Box<dyn Any + Send>) {
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
+    if panic.is::<InjectedPanic>() {
+        return "an injected panic".to_owned();
+    }
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned())
@@ -120,6 +139,9 @@ impl World {
     /// The id goes where `task` points and the future into registers: an answer that is written to
     /// memory in words and moved on in larger ones stalls the loop by a tenth.
     fn advance(&mut self, task: &mut Id) -> Option<LocalFuture> {
+        if self.is_odd {
+            return self.advance_oddly(task);
+        }
         while self.foreign_wakes.is_empty() {
             if let Some(future) = self.take_turn(task) {
                 return Some(future);
@@ -135,13 +157,16 @@ impl World {
     fn take_turn(&mut self, task: &mut Id) -> Option<LocalFuture> {
         let (id, identity, future) = self.tasks.begin_turn(&mut self.nodes)?;
         *task = id;
-        if self.is_odd {
-            self.show_clock();
-        }
+        self.note_turn(identity);
+        Some(future)
+    }
+
+    /// A task has its turn.
+    #[inline]
+    pub(super) fn note_turn(&mut self, identity: Key) {
         self.counters.polls += 1;
         self.trace_context(DecisionKind::Turn);
         self.note(identity.word() ^ self.now_ns);
-        Some(future)
     }
 
     /// Takes the running task, which has ended, out of the world; answers its node.

@@ -42,6 +42,15 @@ impl Waiter {
             Self::Foreign(waker.clone())
         }
     }
+
+    /// Whether waking it wakes whoever polls with this.
+    pub(super) fn is_of(&self, context: &Context<'_>) -> bool {
+        match (self, Self::of(context)) {
+            (Self::Task(id), Self::Task(of)) => *id == of,
+            (Self::Foreign(waker), Self::Foreign(of)) => waker.will_wake(&of),
+            _ => false,
+        }
+    }
 }
 
 fn clone(data: *const ()) -> RawWaker {

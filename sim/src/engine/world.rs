@@ -5,6 +5,7 @@
 //! dropped, only when no one holds the world.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::task::Waker;
 
@@ -12,6 +13,7 @@ use super::Config;
 use super::events::{Event, EventQueue};
 use super::network::Network;
 use super::nodes::Node;
+use super::pct::ChangePoints;
 use super::slots::{Id, Slots};
 use super::tasks::Tasks;
 use super::timers::Timer;
@@ -44,13 +46,20 @@ pub(crate) struct World {
     /// Whether a turn needs more than a poll: somebody has asked for what no calm world has, and pays
     /// for it from then on.
     pub(super) is_odd: bool,
-    /// Whose clocks libc shows.
-    pub(super) shown_clock: u32,
+    /// Whose turn it was last, or is, and whose clocks libc shows, since the world is odd.
+    pub(super) had_turn: u32,
+    /// Present where the schedule is [`Schedule::Pct`](super::Schedule::Pct).
+    pub(super) change_points: Option<ChangePoints>,
+    /// Tasks whose turn comes before all others'.
+    pub(super) urgent: VecDeque<Id>,
+    /// Nodes whose processes are to be killed when nobody holds the world.
+    pub(super) doomed: Vec<u32>,
     pub(super) network: Network,
     /// Wakers of combinators, to be woken when nobody holds the world.
     pub(super) foreign_wakes: Vec<Waker>,
-    /// Panics of programs, as (node, message).
     pub(super) panics: Vec<super::NodePanic>,
+    /// Those that a fault brought about.
+    pub(super) injected_panics: Vec<super::NodePanic>,
     pub(super) counters: super::Counters,
     pub(super) log: Option<Vec<super::LogLine>>,
     pub(super) tracer: Option<Box<Tracer>>,
@@ -116,6 +125,14 @@ pub(crate) fn try_with_idle<R>(look: impl FnOnce(&mut World) -> R) -> Option<R> 
     held.0.as_mut().map(|world| look(world))
 }
 
+/// Whether somebody looks at this thread's world just now. It does not look at it itself.
+pub(crate) fn is_held() -> bool {
+    let world = WORLD.take();
+    let is_held = world.is_none();
+    WORLD.set(world);
+    is_held
+}
+
 /// Makes a world this thread's.
 pub(super) fn install(world: World) {
     assert!(
@@ -135,6 +152,13 @@ pub(super) fn uninstall() -> Option<Box<World>> {
 impl World {
     pub(super) fn new(config: Config) -> Self {
         let key = Key::root(config.seed);
+        let change_points = match config.schedule {
+            super::Schedule::Pct {
+                depth,
+                steps_estimate,
+            } => Some(ChangePoints::new(key, depth, steps_estimate)),
+            super::Schedule::Fifo | super::Schedule::Random => None,
+        };
         Self {
             now_ns: 0,
             key,
@@ -144,11 +168,15 @@ impl World {
             tasks: Tasks::new(config.schedule),
             timers: Slots::default(),
             nodes: Vec::new(),
-            is_odd: false,
-            shown_clock: super::HARNESS,
+            is_odd: change_points.is_some(),
+            change_points,
+            had_turn: super::HARNESS,
+            urgent: VecDeque::new(),
+            doomed: Vec::new(),
             network: Network::new(key, &config.network),
             foreign_wakes: Vec::new(),
             panics: Vec::new(),
+            injected_panics: Vec::new(),
             counters: super::Counters::default(),
             log: config.detail.then(Vec::new),
             tracer: None,
@@ -172,6 +200,7 @@ impl World {
         let tie = match self.config.schedule {
             super::Schedule::Fifo => self.event_count,
             super::Schedule::Random => identity.bits(),
+            super::Schedule::Pct { .. } => super::pct::priority(identity, 0),
         };
         self.events.push(time_ns.max(self.now_ns), tie, event);
     }
@@ -181,6 +210,18 @@ impl World {
     pub(super) fn wake(&mut self, waiter: Waiter) {
         match waiter {
             Waiter::Task(task) => self.make_ready(task),
+            Waiter::Foreign(waker) => self.foreign_wakes.push(waker),
+        }
+    }
+
+    /// As [`Self::wake`], and a task has the very next turn.
+    pub(super) fn wake_first(&mut self, waiter: Waiter) {
+        match waiter {
+            Waiter::Task(task) => {
+                if self.tasks.make_ready_first(task) {
+                    self.urgent.push_back(task);
+                }
+            }
             Waiter::Foreign(waker) => self.foreign_wakes.push(waker),
         }
     }
@@ -212,6 +253,7 @@ impl World {
             Event::Reset(id) => self.reset_arrives(id),
             Event::Window(id) => self.window_opens(id),
             Event::GiveUp(id) => self.patience_ends(id),
+            Event::Cpu(node) => self.cpu_is_done(node),
         }
     }
 

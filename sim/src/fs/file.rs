@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use super::{Metadata, OpenOptions, as_off_t, blocking};
 use crate::engine::disk::{Disk, Errno, FileHandle, Synced};
 use crate::engine::world::{self, World};
-use crate::engine::{self, CrashPoint, OpenedFile, Operation, Work};
+use crate::engine::{self, CrashPoint, Moment, OpenedFile, Operation, Work, happened};
 use crate::keyed::Key;
 
 /// An open file or directory.
@@ -76,7 +76,9 @@ impl EngineFile {
         let operation = self.begin(Work::Sync { handle });
         let key = operation.finish(|_, key| key).await;
         engine::pass(CrashPoint::Sync);
-        Ok(world::with(|world| world.sync_file(opened, key, synced))?)
+        let result = world::with(|world| world.sync_file(opened, key, synced));
+        happened(Moment::Sync).await;
+        Ok(result?)
     }
 
     /// What reading so many bytes asks of the disk.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use squall_sim::task;
+use squall_sim::task::{self, JoinSet};
 use squall_sim::time::{Duration, Instant, interval, sleep, sleep_until, timeout};
 
 use super::{Log, check};
@@ -108,6 +108,83 @@ fn an_interval_ticks_at_once_and_then_each_period() {
             log.see("on time", due.duration_since(first) == number * 3 * MS);
             log.see("not early", Instant::now() >= due);
         }
+        log
+    });
+}
+
+#[test]
+fn a_set_of_tasks_gives_them_in_the_order_in_which_they_end() {
+    check(|_| async {
+        let mut log = Log::default();
+        let mut set = JoinSet::new();
+        log.see("of nothing", set.join_next().await.is_none());
+        for ms in [30_u32, 10, 20] {
+            set.spawn(async move {
+                sleep(ms * MS).await;
+                ms
+            });
+        }
+        log.see("too early", set.try_join_next().is_none());
+        log.see("count", set.len());
+        let first = set.join_next().await;
+        log.see("first", first.and_then(Result::ok));
+        // Nothing is lost with a join that is dropped.
+        log.see("dropped", timeout(MS, set.join_next()).await.is_err());
+        log.see("the others", set.join_all().await);
+        log
+    });
+}
+
+#[test]
+fn a_set_of_tasks_aborts_them() {
+    check(|_| async {
+        let mut log = Log::default();
+        let held = Arc::new(());
+        let spawn_stuck = |set: &mut JoinSet<()>| {
+            let held = Arc::clone(&held);
+            set.spawn(async move {
+                std::future::pending::<()>().await;
+                drop(held);
+            })
+        };
+        let mut set = JoinSet::new();
+        let one = spawn_stuck(&mut set);
+        spawn_stuck(&mut set);
+        sleep(MS).await;
+        one.abort();
+        log.see(
+            "aborted",
+            set.join_next().await.map(|joined| joined.is_err()),
+        );
+        log.see("left", set.len());
+        set.shutdown().await;
+        log.see("empty", set.is_empty());
+        log.see("held by", Arc::strong_count(&held));
+        spawn_stuck(&mut set);
+        sleep(MS).await;
+        drop(set);
+        sleep(MS).await;
+        log.see("held by", Arc::strong_count(&held));
+        let mut set = JoinSet::new();
+        spawn_stuck(&mut set);
+        sleep(MS).await;
+        set.detach_all();
+        log.see("nothing to join", set.join_next().await.is_none());
+        log.see("held by", Arc::strong_count(&held));
+        log
+    });
+}
+
+#[test]
+fn code_that_blocks_is_a_task() {
+    check(|_| async {
+        let mut log = Log::default();
+        let work = task::spawn_blocking(|| (1..=10).product::<u32>());
+        log.see("output", work.await.ok());
+        log.see("in place", task::block_in_place(|| 7));
+        let mut set = JoinSet::new();
+        set.spawn_blocking(|| 8);
+        log.see("in a set", set.join_all().await);
         log
     });
 }

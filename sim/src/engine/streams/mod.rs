@@ -199,6 +199,10 @@ fn event_word(event: Event) -> u64 {
         Event::SynAck(_) => 2,
         Event::Reset(_) => 3,
         Event::Window(_) => 4,
-        Event::Timer(_) | Event::Datagram(_) | Event::Segment(_) | Event::GiveUp(_) => 0,
+        Event::Timer(_)
+        | Event::Datagram(_)
+        | Event::Segment(_)
+        | Event::GiveUp(_)
+        | Event::Cpu(_) => 0,
     }
 }
