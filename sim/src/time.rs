@@ -1,5 +1,7 @@
 //! Clocks and timers.
 
+mod interval;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -8,6 +10,7 @@ pub use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::interval::{Interval, MissedTickBehavior, interval, interval_at};
 use crate::engine::{DeadlineBy, Id, world};
 
 /// A point of a machine's monotonic clock, as nanoseconds since the world began by that clock.
@@ -47,6 +50,19 @@ impl std::ops::Add<Duration> for Instant {
     type Output = Self;
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanos_of(duration)))
+    }
+}
+
+impl std::ops::AddAssign<Duration> for Instant {
+    fn add_assign(&mut self, duration: Duration) {
+        *self = *self + duration;
+    }
+}
+
+impl std::ops::Sub<Duration> for Instant {
+    type Output = Self;
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos_of(duration)))
     }
 }
 
@@ -165,6 +181,14 @@ pub async fn timeout<F: Future>(duration: Duration, future: F) -> Result<F::Outp
     .await
 }
 
+/// As [`timeout`], until a point of the monotonic clock.
+///
+/// # Errors
+/// As [`timeout`].
+pub async fn timeout_at<F: Future>(deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+    timeout(deadline - Instant::now(), future).await
+}
+
 /// A [`timeout`] ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the time for it ran out")]
@@ -173,34 +197,5 @@ pub struct Elapsed(());
 impl From<Elapsed> for std::io::Error {
     fn from(elapsed: Elapsed) -> Self {
         Self::new(std::io::ErrorKind::TimedOut, elapsed)
-    }
-}
-
-/// Ticks at once, and then every `period`.
-///
-/// # Panics
-/// If the period is zero.
-pub fn interval(period: Duration) -> Interval {
-    assert!(!period.is_zero(), "an interval needs a period");
-    Interval {
-        next: Instant::now(),
-        period,
-    }
-}
-
-/// The ticks of [`interval`]. A tick that was missed follows at once.
-#[derive(Debug)]
-pub struct Interval {
-    next: Instant,
-    period: Duration,
-}
-
-impl Interval {
-    /// Waits for the next tick; answers when it was due.
-    pub async fn tick(&mut self) -> Instant {
-        sleep_until(self.next).await;
-        let due = self.next;
-        self.next = due + self.period;
-        due
     }
 }

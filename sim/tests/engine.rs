@@ -10,7 +10,7 @@ use squall_sim::engine::{
     new_fault_tag, remove_link_effects,
 };
 use squall_sim::net::{TcpListener, TcpStream, UdpSocket};
-use squall_sim::time::{Duration, Instant, sleep, timeout};
+use squall_sim::time::{Duration, Instant, MissedTickBehavior, interval, sleep, timeout};
 use squall_sim::{fs, rand, task};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -52,6 +52,32 @@ fn time_jumps_to_the_next_event() {
         (early.is_err(), Instant::now().as_nanos())
     });
     assert_eq!(outcome.output, (true, 3_600_001_000_000));
+}
+
+/// When the ticks after the first were due, in quarters of a period, where the second was missed.
+fn ticks_after_a_missed_one(behavior: MissedTickBehavior) -> Vec<u128> {
+    let outcome = run(1, move || async move {
+        let mut ticks = interval(40 * MS);
+        ticks.set_missed_tick_behavior(behavior);
+        let first = ticks.tick().await;
+        // Three periods and a quarter.
+        sleep(130 * MS).await;
+        let mut quarters = Vec::new();
+        for _ in 0..4 {
+            let due = ticks.tick().await - first;
+            quarters.push(due.as_millis() / 10);
+        }
+        quarters
+    });
+    outcome.output
+}
+
+#[test]
+fn a_missed_tick_is_made_up_for_or_not() {
+    let after = ticks_after_a_missed_one;
+    assert_eq!(after(MissedTickBehavior::Burst), [4, 8, 12, 16]);
+    assert_eq!(after(MissedTickBehavior::Delay), [4, 17, 21, 25]);
+    assert_eq!(after(MissedTickBehavior::Skip), [4, 16, 20, 24]);
 }
 
 #[test]

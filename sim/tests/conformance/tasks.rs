@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use squall_sim::task::{self, JoinSet};
-use squall_sim::time::{Duration, Instant, interval, sleep, sleep_until, timeout};
+use squall_sim::time::{
+    Duration, Instant, interval, interval_at, sleep, sleep_until, timeout, timeout_at,
+};
 
 use super::{Log, check};
 
@@ -185,6 +187,23 @@ fn code_that_blocks_is_a_task() {
         let mut set = JoinSet::new();
         set.spawn_blocking(|| 8);
         log.see("in a set", set.join_all().await);
+        log
+    });
+}
+
+#[test]
+fn a_deadline_can_be_a_point_in_time() {
+    check(|_| async {
+        let mut log = Log::default();
+        let start = Instant::now();
+        let mut ticks = interval_at(start + 3 * MS, 1000 * MS);
+        log.see("first", ticks.tick().await - start == 3 * MS);
+        let in_time = timeout_at(start + 1000 * MS, sleep(MS)).await;
+        log.see("in time", in_time.is_ok());
+        log.see("too late", timeout_at(start, sleep(MS)).await.is_err());
+        ticks.reset();
+        let next = timeout(100 * MS, ticks.tick()).await;
+        log.see("reset", next.is_err());
         log
     });
 }
