@@ -120,7 +120,7 @@ fn a_set_of_tasks_gives_them_in_the_order_in_which_they_end() {
         let mut log = Log::default();
         let mut set = JoinSet::new();
         log.see("of nothing", set.join_next().await.is_none());
-        for ms in [30_u32, 10, 20] {
+        for ms in [300_u32, 10, 150] {
             set.spawn(async move {
                 sleep(ms * MS).await;
                 ms

@@ -198,7 +198,8 @@ pub fn remove_link_effects(tag: FaultTag) {
     });
 }
 
-/// How often a fault was felt so far: by packets, or by operations of a disk.
+/// How often a fault was felt so far: by packets, operations of a disk, reads of a clock, or turns of a
+/// task.
 pub fn fault_observed(tag: FaultTag) -> u64 {
     world::with(|world| world.network.links.observations.0[tag.0 as usize])
 }
