@@ -14,6 +14,8 @@ mod names;
 mod packets;
 #[path = "network/presets.rs"]
 mod presets;
+#[path = "network/storms.rs"]
+mod storms;
 #[path = "network/streams.rs"]
 mod streams;
 

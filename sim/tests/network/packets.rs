@@ -1,7 +1,7 @@
 //! Single packets that come twice, late or damaged.
 
 use squall_sim::engine::{self, Config, Latency, LinkEffect};
-use squall_sim::net::TcpStream;
+use squall_sim::net::{TcpStream, UdpSocket};
 use squall_sim::time::{Duration, sleep};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -81,7 +81,7 @@ fn bits_of_a_datagram_flip() {
     let (damaged, felt, lost) = run(7, || async {
         let (node, heard) = ear("ear");
         let tag = harm(node, LinkEffect::Corrupt { per_mille: 250 });
-        let socket = squall_sim::net::UdpSocket::bind("0.0.0.0:0").await.unwrap();
+        let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
         for _ in 0..100 {
             socket.send_to(&[0x55; 32], (node.ip(), 9)).await.unwrap();
         }
@@ -100,7 +100,7 @@ fn of_an_empty_datagram_it_is_the_header_that_is_damaged() {
     let (heard, felt) = run(7, || async {
         let (node, heard) = ear("ear");
         let tag = harm(node, LinkEffect::Corrupt { per_mille: 1000 });
-        let socket = squall_sim::net::UdpSocket::bind("0.0.0.0:0").await.unwrap();
+        let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
         socket.send_to(&[], (node.ip(), 9)).await.unwrap();
         sleep(10 * MS).await;
         (heard.borrow().len(), engine::fault_observed(tag))
@@ -131,4 +131,41 @@ fn a_stream_sends_again_what_was_damaged() {
     assert!(felt >= 5);
     let calm = Duration::from_millis(20 * 4);
     assert!(Duration::from_nanos(waited_ns) > calm + Duration::from_millis(200));
+}
+
+/// What was heard of twenty datagrams that were sent at once, with their times, under an effect.
+fn heard_under(effect: Option<LinkEffect>) -> Vec<(u64, Vec<u8>)> {
+    run(7, move || async move {
+        let (node, heard) = ear("ear");
+        effect.map(|effect| harm(node, effect));
+        let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+        for number in 0..20 {
+            socket.send_to(&[number], (node.ip(), 9)).await.unwrap();
+        }
+        sleep(100 * MS).await;
+        heard.take()
+    })
+}
+
+#[test]
+fn a_fault_leaves_alone_what_it_does_not_strike() {
+    let calm = heard_under(None);
+    let effects = [
+        LinkEffect::Lossy { per_mille: 300 },
+        LinkEffect::Corrupt { per_mille: 300 },
+        LinkEffect::Duplicate { per_mille: 300 },
+        LinkEffect::Reorder {
+            per_mille: 300,
+            extra_ns_max: 20 * MS_NS,
+        },
+    ];
+    for effect in effects {
+        let heard = heard_under(Some(effect));
+        let unharmed = calm.iter().filter(|one| heard.contains(one)).count();
+        let least = match effect {
+            LinkEffect::Duplicate { .. } => 20,
+            _ => 8,
+        };
+        assert!(heard != calm && unharmed >= least, "{effect:?}: {unharmed}");
+    }
 }
