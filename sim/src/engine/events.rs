@@ -20,6 +20,8 @@ pub(super) enum Event {
     Reset(Id),
     /// This sender learns that its peer has read.
     Window(Id),
+    /// A socket for datagrams is told that nobody listens.
+    Unreachable(Id),
     /// This end of a stream gives up, unless it has been answered.
     GiveUp(Id),
     /// A slow processor has done its work.

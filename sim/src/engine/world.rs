@@ -252,6 +252,7 @@ impl World {
             Event::SynAck(id) => self.syn_ack_arrives(id),
             Event::Reset(id) => self.reset_arrives(id),
             Event::Window(id) => self.window_opens(id),
+            Event::Unreachable(id) => self.refusal_arrives(id),
             Event::GiveUp(id) => self.patience_ends(id),
             Event::Cpu(node) => self.cpu_is_done(node),
         }

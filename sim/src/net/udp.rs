@@ -10,7 +10,7 @@ use crate::engine::{self, CrashPoint, Id, world};
 pub struct UdpSocket(Inner);
 
 enum Inner {
-    Engine { id: Id, local: SocketAddr },
+    Engine { id: Id },
     Tokio(Box<tokio::net::UdpSocket>),
 }
 
@@ -26,8 +26,8 @@ impl UdpSocket {
                 tokio::net::UdpSocket::bind(address).await?,
             ))));
         }
-        let (id, local) = world::with(|world| world.udp_bind(address))?;
-        Ok(Self(Inner::Engine { id, local }))
+        let id = world::with(|world| world.udp_bind(address))?;
+        Ok(Self(Inner::Engine { id }))
     }
 
     /// The address that the socket is bound to.
@@ -36,8 +36,59 @@ impl UdpSocket {
     /// As `getsockname(2)`.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.0 {
-            Inner::Engine { local, .. } => Ok(*local),
+            Inner::Engine { id } => world::with(|world| world.udp_local(*id)),
             Inner::Tokio(socket) => socket.local_addr(),
+        }
+    }
+
+    /// Connects the socket to a peer: [`Self::send`] sends to it, and nobody else is heard.
+    ///
+    /// # Errors
+    /// If the name has no address.
+    pub async fn connect(&self, to: impl ToSocketAddrs) -> io::Result<()> {
+        let to = resolve(to).await?;
+        match &self.0 {
+            Inner::Engine { id } => world::with(|world| world.udp_connect(*id, to)),
+            Inner::Tokio(socket) => socket.connect(to).await,
+        }
+    }
+
+    /// The peer that the socket is connected to.
+    ///
+    /// # Errors
+    /// ENOTCONN if there is none.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match &self.0 {
+            Inner::Engine { id } => world::with(|world| world.udp_peer(*id))?
+                .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOTCONN)),
+            Inner::Tokio(socket) => socket.peer_addr(),
+        }
+    }
+
+    /// Sends a datagram to the peer; answers its length.
+    ///
+    /// # Errors
+    /// EDESTADDRREQ if the socket is not connected; ECONNREFUSED if an earlier datagram met nobody;
+    /// EMSGSIZE for more than 65,507 bytes.
+    pub async fn send(&self, payload: &[u8]) -> io::Result<usize> {
+        match &self.0 {
+            Inner::Engine { id } => {
+                let peer = world::with(|world| world.udp_peer(*id))?;
+                let peer = peer.ok_or_else(|| io::Error::from_raw_os_error(libc::EDESTADDRREQ))?;
+                self.send_to(payload, peer).await
+            }
+            Inner::Tokio(socket) => socket.send(payload).await,
+        }
+    }
+
+    /// Receives a datagram into the buffer; answers its length.
+    ///
+    /// # Errors
+    /// ECONNREFUSED if the socket is connected, and a datagram of its own met nobody.
+    pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.0 {
+            Inner::Engine { .. } => Ok(self.recv_from(buffer).await?.0),
+            Inner::Tokio(socket) => socket.recv(buffer).await,
         }
     }
 
@@ -51,7 +102,7 @@ impl UdpSocket {
             Host::Name(name) => resolve(name).await?,
         };
         match &self.0 {
-            Inner::Engine { id, .. } => {
+            Inner::Engine { id } => {
                 let sent = world::with(|world| world.udp_send(*id, payload, to))?;
                 engine::pass(CrashPoint::Send);
                 Ok(sent)
@@ -67,7 +118,7 @@ impl UdpSocket {
     /// As `recvfrom(2)`.
     pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         match &self.0 {
-            Inner::Engine { id, .. } => {
+            Inner::Engine { id } => {
                 let mut from = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
                 let received = std::future::poll_fn(|context| {
                     world::with(|world| world.udp_poll_receive(*id, buffer, &mut from, context))
@@ -82,7 +133,7 @@ impl UdpSocket {
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
-        if let Inner::Engine { id, .. } = &self.0 {
+        if let Inner::Engine { id } = &self.0 {
             world::try_with(|world| world.udp_close(*id));
         }
     }

@@ -106,3 +106,54 @@ fn some_addresses_are_refused() {
         log
     });
 }
+
+#[test]
+fn a_connected_socket_hears_its_peer_alone() {
+    check(|_| async {
+        let mut log = Log::default();
+        let (_, theirs) = pair().await;
+        let ours = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+        log.result("peer of none", ours.peer_addr().map(|_| ()));
+        log.result("send to none", ours.send(b"hello?").await);
+        let to = theirs.local_addr().unwrap();
+        log.result("connect", ours.connect(to).await);
+        log.see("ip", ours.local_addr().unwrap().ip());
+        log.see("peer", ours.peer_addr().unwrap() == to);
+        log.result("send", ours.send(b"question").await);
+        let mut buffer = [0; 16];
+        let (length, from) = theirs.recv_from(&mut buffer).await.unwrap();
+        log.see("received", &buffer[..length]);
+        log.see("from", from == ours.local_addr().unwrap());
+        let (stranger, _) = pair().await;
+        log.result("stranger", stranger.send_to(b"spam", from).await);
+        log.result("answer", theirs.send_to(b"answer", from).await);
+        let length = ours.recv(&mut buffer).await.unwrap();
+        log.see("received", &buffer[..length]);
+        log
+    });
+}
+
+#[test]
+fn a_connected_socket_is_told_that_nobody_listens() {
+    check(|_| async {
+        let mut log = Log::default();
+        let (ours, theirs) = pair().await;
+        ours.connect(theirs.local_addr().unwrap()).await.unwrap();
+        theirs.connect(ours.local_addr().unwrap()).await.unwrap();
+        theirs.send(b"unread").await.unwrap();
+        drop(theirs);
+        settle().await;
+        for _ in 0..2 {
+            log.result("send", ours.send(b"hello?").await);
+            settle().await;
+            log.result("send again", ours.send(b"hello?").await);
+        }
+        log.result("third", ours.send(b"hello?").await);
+        settle().await;
+        let mut buffer = [0; 16];
+        log.result("receive", ours.recv(&mut buffer).await);
+        log.result("receive", ours.recv(&mut buffer).await);
+        log.see("received", buffer);
+        log
+    });
+}

@@ -130,7 +130,7 @@ impl World {
     }
 
     /// Whether a packet without payload gets through now.
-    pub(super) fn control_passes(&mut self, route: &Route, event: Event) -> bool {
+    pub(in crate::engine) fn control_passes(&mut self, route: &Route, event: Event) -> bool {
         let key = self.network.links.arrival_key(route.from, route.to);
         let is_passing = self.network.links.passes(route, key);
         self.note(key.with(u64::from(is_passing)).bits() ^ event_word(event));

@@ -199,6 +199,7 @@ fn event_word(event: Event) -> u64 {
         Event::SynAck(_) => 2,
         Event::Reset(_) => 3,
         Event::Window(_) => 4,
+        Event::Unreachable(_) => 5,
         Event::Timer(_)
         | Event::Datagram(_)
         | Event::Segment(_)

@@ -1,4 +1,8 @@
 //! UDP: datagrams that arrive in any order, once or not at all.
+//!
+//! `connected` has what is different on a socket that is connected to a peer.
+
+mod connected;
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,6 +24,10 @@ const HEADER_BYTES: usize = 28;
 pub(super) struct UdpSocket {
     node: u32,
     local: SocketAddr,
+    /// Whom it is connected to: nobody else is heard.
+    peer: Option<SocketAddrV4>,
+    /// What the peer's machine has said of an earlier datagram, until a program has been told.
+    error: Option<i32>,
     inbox: VecDeque<u32>,
     reader: Option<Waiter>,
 }
@@ -95,10 +103,12 @@ impl InFlight {
 }
 
 impl World {
-    pub(crate) fn udp_bind(&mut self, address: SocketAddr) -> io::Result<(Id, SocketAddr)> {
+    pub(crate) fn udp_bind(&mut self, address: SocketAddr) -> io::Result<Id> {
         let socket = UdpSocket {
             node: self.current_node(),
             local: address,
+            peer: None,
+            error: None,
             inbox: VecDeque::new(),
             reader: None,
         };
@@ -108,7 +118,7 @@ impl World {
                 if let Some(socket) = self.network.udp_sockets.get_mut(id) {
                     socket.local = local;
                 }
-                Ok((id, local))
+                Ok(id)
             }
             Err(error) => {
                 self.network.udp_sockets.remove(id);
@@ -118,9 +128,12 @@ impl World {
     }
 
     pub(crate) fn udp_send(&mut self, id: Id, payload: &[u8], to: SocketAddr) -> io::Result<usize> {
-        let Some(socket) = self.network.udp_sockets.get(id) else {
+        let Some(socket) = self.network.udp_sockets.get_mut(id) else {
             return Err(closed());
         };
+        if let Some(code) = socket.error.take() {
+            return Err(io::Error::from_raw_os_error(code));
+        }
         if payload.len() > PAYLOAD_BYTES_MAX {
             return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
         }
@@ -194,6 +207,9 @@ impl World {
         let Some(socket) = self.network.udp_sockets.get_mut(id) else {
             return Poll::Ready(Err(closed()));
         };
+        if let Some(code) = socket.error.take() {
+            return Poll::Ready(Err(io::Error::from_raw_os_error(code)));
+        }
         let Some(index) = socket.inbox.pop_front() else {
             socket.reader = Some(Waiter::of(context));
             return Poll::Pending;
@@ -242,11 +258,17 @@ impl World {
     fn deliver(&mut self, index: u32, node: u32, to: SocketAddrV4) -> bool {
         let like = Socket::Udp(Id::from_word(0));
         let Some(Socket::Udp(id)) = self.port_socket(node, to, like) else {
+            self.refuse(index);
             return false;
         };
+        let from = self.network.datagrams.packets[index as usize].from;
         let Some(socket) = self.network.udp_sockets.get_mut(id) else {
             return false;
         };
+        if socket.peer.is_some_and(|peer| peer != from) {
+            self.refuse(index);
+            return false;
+        }
         if socket.inbox.len() >= self.config.network.datagrams_max {
             return false;
         }
