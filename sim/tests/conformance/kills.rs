@@ -24,6 +24,8 @@ const TALK: u8 = b't';
 struct Victim {
     accepting: SocketAddr,
     ignoring: SocketAddr,
+    /// The first connection: on it the process says when it has done as it was told.
+    control: TcpStream,
     process: Process,
 }
 
@@ -35,7 +37,7 @@ enum Process {
 impl Victim {
     async fn start(place: &Path) -> Self {
         if squall_sim::is_observed() {
-            return Self::simulated();
+            return Self::simulated().await;
         }
         let ports = place.join("ports");
         let tests = std::env::current_exe().expect("the test's own program");
@@ -51,11 +53,7 @@ impl Victim {
             if let Ok(text) = std::fs::read_to_string(&ports) {
                 let mut ports = text.split(' ').map(|port| port.parse().expect("a port"));
                 let mut next = || ([127, 0, 0, 1], ports.next().expect("two ports")).into();
-                return Self {
-                    accepting: next(),
-                    ignoring: next(),
-                    process,
-                };
+                return Self::of(process, next(), next()).await;
             }
             sleep(Duration::from_millis(5)).await;
         }
@@ -63,24 +61,31 @@ impl Victim {
         panic!("the process did not listen within ten seconds");
     }
 
-    fn simulated() -> Self {
+    async fn of(process: Process, accepting: SocketAddr, ignoring: SocketAddr) -> Self {
+        Self {
+            accepting,
+            ignoring,
+            control: TcpStream::connect(accepting).await.unwrap(),
+            process,
+        }
+    }
+
+    async fn simulated() -> Self {
         let node = add_node("victim");
         node.start(|| async {
             let accepting = TcpListener::bind("0.0.0.0:7").await.unwrap();
             let _ignoring = TcpListener::bind("0.0.0.0:8").await.unwrap();
             live(&accepting).await;
         });
-        Self {
-            accepting: (node.ip(), 7).into(),
-            ignoring: (node.ip(), 8).into(),
-            process: Process::Simulated(node),
-        }
+        let on = |port| (node.ip(), port).into();
+        Self::of(Process::Simulated(node), on(7), on(8)).await
     }
 
     /// A connection that the process has accepted, after it has done as it is told.
-    async fn told(&self, command: u8) -> TcpStream {
+    async fn told(&mut self, command: u8) -> TcpStream {
         let mut stream = TcpStream::connect(self.accepting).await.unwrap();
         stream.write_all(&[command]).await.unwrap();
+        assert_eq!(self.control.read_u8().await.unwrap(), command);
         settle().await;
         stream
     }
@@ -116,13 +121,16 @@ impl Drop for Process {
 
 /// What the process does until it is killed.
 async fn live(accepting: &TcpListener) {
+    let (mut control, _) = accepting.accept().await.unwrap();
     let mut held = Vec::new();
     loop {
         let (mut stream, _) = accepting.accept().await.unwrap();
-        if stream.read_u8().await.unwrap() == TALK {
+        let command = stream.read_u8().await.unwrap();
+        if command == TALK {
             stream.write_all(&[7; SPEECH_BYTES]).await.unwrap();
         }
         held.push(stream);
+        control.write_all(&[command]).await.unwrap();
     }
 }
 
