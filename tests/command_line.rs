@@ -1126,3 +1126,24 @@ fn a_failure_is_told_at_once_and_outranks_the_interruption() {
             .contains("stopped before all seeds were run")
     );
 }
+
+#[test]
+fn the_doctor_finds_nothing_in_a_scenario_that_repeats() {
+    let place = Place::new();
+    let examined = place.run("doctor --scenario kv/register").expect_code(0);
+    assert_eq!(examined.after("equal ").len(), 3, "{examined}");
+    assert!(
+        examined
+            .stdout
+            .contains("nothing went around the simulation"),
+        "{examined}"
+    );
+    let replay = "replay --scenario kv/register --seed 0x1 --check-determinism";
+    let repeated = place.run(replay).expect_code(0);
+    assert_eq!(
+        repeated.after("equal in two fresh processes").len(),
+        1,
+        "{repeated}"
+    );
+    place.run("doctor --scenario kv/nothing").expect_code(64);
+}

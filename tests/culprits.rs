@@ -1,19 +1,22 @@
 //! The doctor before programs with known faults: each is found, and named.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use squall::engine::add_node;
+use squall::engine::{NodeId, add_node};
 use squall::time::{Duration, sleep};
 
 /// A machine that spends its time as `delay_us` says.
-async fn spend(delay_us: fn(u64) -> u64) {
-    add_node("n1").start(move || async move {
+async fn spend(delay_us: fn(u64) -> u64) -> NodeId {
+    let node = add_node("n1");
+    node.start(move || async move {
         squall::log!("n1 begins");
         let _ = squall::task::spawn(work(delay_us)).await;
     });
     sleep(Duration::from_secs(1)).await;
+    node
 }
 
 async fn work(delay_us: fn(u64) -> u64) {
@@ -60,7 +63,21 @@ fn next_connection_id() -> u64 {
 
 #[squall::test(seeds = 1)]
 async fn leaked_counter() {
-    spend(|_| next_connection_id()).await;
+    let server = spend(|_| next_connection_id()).await;
+    server.restart();
+    sleep(Duration::from_secs(1)).await;
+}
+
+thread_local! {
+    static GENERATION: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Repeats, for each run has a thread of its own; but no machine's memory outlives its process.
+#[squall::test(seeds = 1)]
+async fn leaked_thread_local() {
+    let server = spend(|_| GENERATION.replace(GENERATION.get() + 1)).await;
+    server.restart();
+    sleep(Duration::from_secs(1)).await;
 }
 
 /// What quanta and its like do: no libc is asked.
@@ -77,6 +94,50 @@ fn real_time() -> u64 {
 #[squall::test(seeds = 1)]
 async fn raw_clock() {
     spend(|_| real_time()).await;
+}
+
+/// What rustix and its like do: the kernel is asked without libc.
+#[inline(never)]
+fn kernel_randomness() -> u64 {
+    let mut bytes = [0_u8; 8];
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a buffer of our own of this length; the kernel clobbers rcx and r11.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") libc::SYS_getrandom => _,
+            in("rdi") bytes.as_mut_ptr(), in("rsi") bytes.len(), in("rdx") 0,
+            lateout("rcx") _, lateout("r11") _,
+        );
+    }
+    u64::from_le_bytes(bytes) % 1000
+}
+
+#[squall::test(seeds = 1)]
+async fn raw_randomness() {
+    spend(|_| kernel_randomness()).await;
+}
+
+/// The clock behind the one that is caught: libc's own, which asks the vDSO.
+#[inline(never)]
+fn vdso_time() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: libc's clock_gettime has this signature, and the place is our own.
+    unsafe {
+        let clock = libc::dlsym(libc::RTLD_NEXT, c"clock_gettime".as_ptr());
+        let clock: unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> libc::c_int =
+            std::mem::transmute(clock);
+        clock(libc::CLOCK_MONOTONIC, &mut time);
+    }
+    time.tv_nsec as u64 % 1000
+}
+
+#[squall::test(seeds = 1)]
+async fn vdso_clock() {
+    spend(|_| vdso_time()).await;
 }
 
 static RACED: AtomicU64 = AtomicU64::new(0);
@@ -107,7 +168,9 @@ fn race() {
         seeds: 1,
         directory: env!("CARGO_MANIFEST_DIR"),
     };
-    squall::testing::run(&case, || spend(|_| read_what_a_thread_writes()));
+    squall::testing::run(&case, || async {
+        spend(|_| read_what_a_thread_writes()).await;
+    });
 }
 
 #[inline(never)]
@@ -157,6 +220,10 @@ fn a_clean_program_is_called_clean() {
         text.contains("nothing went around the simulation"),
         "{text}"
     );
+    assert!(
+        !text.contains("STATIC") && !text.contains("THREAD-LOCAL"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -175,18 +242,50 @@ fn an_order_of_addresses_is_found() {
 
 #[test]
 fn a_counter_that_outlives_its_run_is_found() {
-    let expected = ["DIFFERENT in a process that has run it before"];
+    let expected = [
+        "equal at other addresses of memory",
+        "DIFFERENT in a process that has run it before",
+        "STATIC culprits::CONNECTIONS_SO_FAR changed",
+        "it outlived the restart of n1",
+    ];
     assert_found("leaked_counter", &expected);
 }
 
 #[test]
-fn a_raw_clock_is_found() {
-    assert_found("raw_clock", &["DIFFERENT in two fresh processes"]);
+fn a_thread_local_that_outlives_a_restart_is_named() {
+    let (is_clean, text) = examine("leaked_thread_local");
+    assert!(is_clean, "it repeats:\n{text}");
+    assert!(text.contains("THREAD-LOCAL culprits::GENERATION"), "{text}");
 }
 
 #[test]
-fn a_race_is_found() {
-    assert_found("race", &["DIFFERENT in two fresh processes"]);
+#[cfg(target_arch = "x86_64")]
+fn raw_clocks_are_found_and_named() {
+    for (test, culprit) in [("raw_clock", "real_time"), ("vdso_clock", "vdso_time")] {
+        let culprit = format!("in culprits::{culprit}");
+        let expected = ["DIFFERENT in two fresh processes", "ESCAPE n1", &culprit];
+        assert_found(test, &expected);
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn randomness_around_libc_is_found_and_named() {
+    let expected = [
+        "DIFFERENT in two fresh processes",
+        "asked the kernel around libc: getrandom",
+        "in culprits::kernel_randomness",
+    ];
+    assert_found("raw_randomness", &expected);
+}
+
+#[test]
+fn a_race_is_found_and_what_it_is_about_is_named() {
+    let expected = [
+        "DIFFERENT in two fresh processes",
+        "STATIC culprits::RACED changed",
+    ];
+    assert_found("race", &expected);
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod symbols;
 
 use std::fmt::Write;
 
-use squall_sim::engine::{Escape, Findings, Wanted};
+use squall_sim::engine::{ChangedWord, Escape, Findings, Wanted};
 
 use self::bisect::Comparison;
 pub use self::symbols::Symbols;
@@ -104,6 +104,10 @@ pub struct Diagnosis {
     pub answers: Vec<(Question, Comparison)>,
     /// What programs did around the simulation.
     pub escapes: Vec<Escape>,
+    /// What changed in statics and thread-locals.
+    pub changed: Vec<ChangedWord>,
+    /// What could not be watched here.
+    pub unwatched: Vec<String>,
 }
 
 /// Examines a subject: `run` runs it in a fresh process and answers what was found.
@@ -113,7 +117,16 @@ pub struct Diagnosis {
 pub fn diagnose<E>(
     mut run: impl FnMut(Circumstances, Wanted) -> Result<Findings, E>,
 ) -> Result<Diagnosis, E> {
-    let escapes = run(Circumstances::USUAL, Wanted::default())?.escapes;
+    let wanted = Wanted {
+        is_watched: true,
+        ..Wanted::default()
+    };
+    let Findings {
+        escapes,
+        changed,
+        unwatched,
+        ..
+    } = run(Circumstances::USUAL, wanted)?;
     let mut answers = Vec::new();
     for question in Question::ALL {
         let comparison = compare(question, &mut run)?;
@@ -124,7 +137,12 @@ pub fn diagnose<E>(
             break;
         }
     }
-    Ok(Diagnosis { answers, escapes })
+    Ok(Diagnosis {
+        answers,
+        escapes,
+        changed,
+        unwatched,
+    })
 }
 
 /// Compares runs in the circumstances of a question.
@@ -139,6 +157,7 @@ pub fn compare<E>(
     bisect::compare(question.repeats(), |side, window| {
         let wanted = Wanted {
             trace: Some(window),
+            ..Wanted::default()
         };
         // A run that dies without an answer has no decisions.
         run(circumstances[side], wanted).map(|found| found.trace.unwrap_or_default())
@@ -165,6 +184,10 @@ impl Diagnosis {
             escapes => escapes
                 .iter()
                 .for_each(|escape| text.push_str(&story::of_escape(escape, symbols))),
+        }
+        text.push_str(&story::of_changes(&self.changed, symbols));
+        for what in &self.unwatched {
+            text.push_str(&format!("this machine cannot watch {what}\n"));
         }
         text
     }

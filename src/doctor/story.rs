@@ -1,6 +1,8 @@
 //! What was found, as text for a person.
 
-use squall_sim::engine::{Decision, Escape};
+use std::collections::BTreeMap;
+
+use squall_sim::engine::{ChangedWord, Decision, Escape, Memory};
 
 use super::Symbols;
 use super::bisect::Divergence;
@@ -69,6 +71,44 @@ pub(super) fn of_escape(escape: &Escape, symbols: &Symbols) -> String {
     };
     let callers = called(&symbols.callers(&escape.callers));
     format!("{severity} {escape}\n{callers}")
+}
+
+/// Which statics and thread-locals changed, and which restart they outlived. State that is the
+/// simulator's, the language's or the test harness's own is left out.
+pub(super) fn of_changes(changed: &[ChangedWord], symbols: &Symbols) -> String {
+    const OTHERS: [&str; 7] = [
+        "std::",
+        "core::",
+        "alloc::",
+        "test::",
+        "tokio::",
+        "squall_sim::",
+        "__",
+    ];
+    let mut named = BTreeMap::<(String, Memory), Option<&str>>::new();
+    for word in changed {
+        let name = match word.memory {
+            Memory::Statics => symbols.at(word.address),
+            Memory::ThreadLocals => symbols.thread_local_at(word.address),
+        };
+        let Some(name) = name.filter(|name| !OTHERS.iter().any(|prefix| name.starts_with(prefix)))
+        else {
+            continue;
+        };
+        let restarted = named.entry((name, word.memory)).or_default();
+        *restarted = restarted.or(word.restarted.as_deref());
+    }
+    let lines = named.iter().map(|((name, memory), restarted)| {
+        let what = match memory {
+            Memory::Statics => "STATIC",
+            Memory::ThreadLocals => "THREAD-LOCAL",
+        };
+        let outlived = restarted.map_or_else(String::new, |node| {
+            format!("; it outlived the restart of {node}")
+        });
+        format!("{what} {name} changed during the run: all machines share it{outlived}\n")
+    });
+    lines.collect()
 }
 
 fn called(callers: &[String]) -> String {

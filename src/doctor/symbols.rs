@@ -10,6 +10,8 @@ use std::path::Path;
 pub struct Symbols {
     /// In order of their addresses.
     symbols: Vec<Symbol>,
+    /// In order of their places among the thread-locals.
+    thread_locals: Vec<Symbol>,
 }
 
 #[derive(Clone, Debug)]
@@ -25,6 +27,7 @@ const SYMBOL_SIZE: usize = 24;
 const SYMBOL_TABLE: u32 = 2;
 const KIND_OBJECT: u8 = 1;
 const KIND_FUNCTION: u8 = 2;
+const KIND_THREAD_LOCAL: u8 = 6;
 
 impl Symbols {
     /// Those of the running program; none if it has been stripped of them.
@@ -53,21 +56,30 @@ impl Symbols {
             .find(|section| u32_at(section, 4) == Some(SYMBOL_TABLE))?;
         let names = contents(bytes, section(u32_at(table, 40)? as usize)?)?;
         let entries = contents(bytes, table)?.chunks_exact(SYMBOL_SIZE);
-        let mut symbols: Vec<_> = entries
-            .filter_map(|entry| Symbol::parse(entry, names))
-            .collect();
-        symbols.sort_unstable_by(|a, b| (a.begin, &a.name).cmp(&(b.begin, &b.name)));
-        Some(Self { symbols })
+        let of_kinds = |kinds: &[u8]| {
+            let entries = entries
+                .clone()
+                .filter(|entry| kinds.contains(&(entry[4] & 0xf)));
+            let mut symbols: Vec<_> = entries
+                .filter_map(|entry| Symbol::parse(entry, names))
+                .collect();
+            symbols.sort_unstable_by(|a, b| (a.begin, &a.name).cmp(&(b.begin, &b.name)));
+            symbols
+        };
+        Some(Self {
+            symbols: of_kinds(&[KIND_OBJECT, KIND_FUNCTION]),
+            thread_locals: of_kinds(&[KIND_THREAD_LOCAL]),
+        })
     }
 
-    /// The name of what lies at an address, and where it begins.
-    pub fn at(&self, address: u64) -> Option<(String, u64)> {
-        let after = self
-            .symbols
-            .partition_point(|symbol| symbol.begin <= address);
-        let symbol = self.symbols[..after].last()?;
-        let is_inside = address - symbol.begin < symbol.size.max(1);
-        is_inside.then(|| (symbol.readable(), symbol.begin))
+    /// The name of the function or static at an address.
+    pub fn at(&self, address: u64) -> Option<String> {
+        name_in(&self.symbols, address)
+    }
+
+    /// The name of the thread-local at a place among them.
+    pub fn thread_local_at(&self, place: u64) -> Option<String> {
+        name_in(&self.thread_locals, place)
     }
 
     /// The functions of return addresses, without those that every call goes through.
@@ -76,7 +88,7 @@ impl Symbols {
         let functions = addresses
             .iter()
             .filter_map(|address| self.at(address.saturating_sub(1)));
-        let mut names: Vec<_> = functions.map(|(name, _)| name).collect();
+        let mut names: Vec<_> = functions.collect();
         names.dedup();
         names.retain(|name| is_of_interest(name));
         names
@@ -85,10 +97,6 @@ impl Symbols {
 
 impl Symbol {
     fn parse(entry: &[u8], names: &[u8]) -> Option<Self> {
-        let kind = entry[4] & 0xf;
-        if kind != KIND_OBJECT && kind != KIND_FUNCTION {
-            return None;
-        }
         let name = names.get(u32_at(entry, 0)? as usize..)?;
         let end = name.iter().position(|byte| *byte == 0)?;
         let mangled = std::str::from_utf8(&name[..end]).ok()?;
@@ -103,6 +111,13 @@ impl Symbol {
     fn readable(&self) -> String {
         format!("{:#}", rustc_demangle::demangle(&self.name))
     }
+}
+
+fn name_in(symbols: &[Symbol], address: u64) -> Option<String> {
+    let after = symbols.partition_point(|symbol| symbol.begin <= address);
+    let symbol = symbols[..after].last()?;
+    let is_inside = address - symbol.begin < symbol.size.max(1);
+    is_inside.then(|| symbol.readable())
 }
 
 /// What a section holds.
@@ -157,10 +172,7 @@ mod tests {
             .iter()
             .find(|symbol| symbol.readable().ends_with(name));
         let ours = ours.expect("tests are not stripped");
-        assert_eq!(
-            symbols.at(ours.begin + 1),
-            Some((ours.readable(), ours.begin))
-        );
+        assert_eq!(symbols.at(ours.begin + 1), Some(ours.readable()));
         assert_eq!(a_function_of_ours(), 7);
     }
 

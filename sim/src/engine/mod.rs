@@ -81,7 +81,7 @@ pub use self::trace::{Decision, DecisionKind, STRIDE, Trace};
 pub(crate) use self::triggers::{Moment, happened};
 pub use self::triggers::{Predicate, Trigger, When, when};
 use self::world::World;
-pub use crate::interpose::{Escape, EscapeKind};
+pub use crate::interpose::{ChangedWord, Escape, EscapeKind, Memory};
 
 /// The number of the harness's own node, which no fault touches.
 const HARNESS: u32 = 0;
@@ -330,7 +330,7 @@ where
         turns::drive(&|| output.borrow().is_some(), end_ns)
     }));
     let mut world = tear_down();
-    let escapes = crate::interpose::end(&|node| world.nodes[node as usize].name.clone());
+    let escapes = crate::interpose::end(&|node| world.name_of(node));
     if let Some(probe) = &probe {
         probe.answer(&mut world, &escapes);
     }

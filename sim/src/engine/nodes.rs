@@ -134,6 +134,7 @@ impl NodeId {
                 .clone()
                 .expect("a node is started before it is restarted")
         });
+        crate::interpose::note_restart(self.0);
         world::with(|world| world.boot(self.0));
         let future = program();
         world::with(|world| {

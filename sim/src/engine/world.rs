@@ -273,6 +273,10 @@ impl World {
         self.tasks.current_node
     }
 
+    pub(super) fn name_of(&self, node: u32) -> String {
+        self.nodes[node as usize].name.clone()
+    }
+
     pub(crate) fn current_node_name(&self) -> &str {
         &self.nodes[self.current_node() as usize].name
     }

@@ -29,6 +29,11 @@ pub enum EscapeKind {
     RealSocket,
     /// The process's number was asked for: real.
     ProcessId,
+    /// The kernel was asked around libc: real. Seen by the doctor alone.
+    RawSystemCall,
+    /// The time-stamp counter was read, or a clock of the vDSO, which does: real. Seen by the doctor
+    /// alone.
+    RawClock,
 }
 
 impl EscapeKind {
@@ -40,7 +45,10 @@ impl EscapeKind {
     /// What was done, and what to do instead.
     pub fn advice(self) -> &'static str {
         match self {
-            Self::Thread => "started a thread, which was refused (EAGAIN): use squall::task::spawn",
+            Self::Thread => {
+                "started a thread or a process, which was refused (EAGAIN): use \
+                 squall::task::spawn or spawn_blocking"
+            }
             Self::BlockingSleep => {
                 "slept on the thread, which was over at once: use squall::time::sleep"
             }
@@ -51,6 +59,10 @@ impl EscapeKind {
             Self::RealFile => "opened a real file: use squall::fs",
             Self::RealSocket => "made a real socket: use squall::net",
             Self::ProcessId => "asked for its process's number, which is another in each run",
+            Self::RawSystemCall => "asked the kernel around libc",
+            Self::RawClock => {
+                "read the real time, from the time-stamp counter or the vDSO: use squall::time"
+            }
         }
     }
 }

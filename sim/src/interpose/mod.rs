@@ -11,7 +11,8 @@
 //! - [`syscall`] sends those who ask the kernel by number to the same places.
 //! - What is refused or cannot be caught is named in [`escapes`], with who did it ([`stack`]).
 //!
-//! What goes around libc (a raw vDSO clock, inline assembly) is not caught.
+//! What goes around libc (a raw vDSO clock, inline assembly) is not caught. The doctor sets traps for
+//! it (`traps`), and has [`statics`] watched.
 
 pub(crate) mod clocks;
 mod escapes;
@@ -21,14 +22,20 @@ mod machine;
 mod program;
 mod randomness;
 mod stack;
+mod statics;
 mod syscall;
 mod threads;
+#[cfg(target_arch = "x86_64")]
+mod traps;
 mod waiting;
 
 pub(crate) use self::clocks::set_now;
 pub use self::escapes::{Escape, EscapeKind};
+pub use self::program::Memory;
 pub(crate) use self::randomness::{os_random_word, random_word};
 pub(crate) use self::stack::Stack;
+pub use self::statics::ChangedWord;
+pub(crate) use self::statics::note_restart;
 
 pub(crate) fn begin(seed: u64) {
     set_now(0);
@@ -43,4 +50,18 @@ pub(crate) fn begin(seed: u64) {
 pub(crate) fn end(name_of: &dyn Fn(u32) -> String) -> Vec<Escape> {
     gate::set_active(false);
     escapes::take(name_of)
+}
+
+/// Sets traps, and watches statics; answers what of it the machine does not have.
+pub(crate) fn watch() -> Vec<String> {
+    statics::begin();
+    #[cfg(target_arch = "x86_64")]
+    return traps::set();
+    #[cfg(not(target_arch = "x86_64"))]
+    vec!["what goes around libc".to_owned()]
+}
+
+/// What has changed in memory since the watch began.
+pub(crate) fn end_watch(name_of: &dyn Fn(u32) -> String) -> Vec<ChangedWord> {
+    statics::end(name_of)
 }

@@ -42,7 +42,7 @@ unsafe extern "C" {
         visit: extern "C" fn(*mut c_void, *mut c_void) -> c_int,
         argument: *mut c_void,
     ) -> c_int;
-    fn _Unwind_GetIP(context: *mut c_void) -> usize;
+    fn _Unwind_GetIPInfo(context: *mut c_void, is_before: *mut c_int) -> usize;
 }
 
 extern "C" fn take_frame(context: *mut c_void, argument: *mut c_void) -> c_int {
@@ -53,8 +53,11 @@ extern "C" fn take_frame(context: *mut c_void, argument: *mut c_void) -> c_int {
     if stack.depth == DEPTH {
         return STOP;
     }
+    let mut is_before = 0;
     // SAFETY: the unwinder's own context, during its call.
-    stack.frames[stack.depth] = unsafe { _Unwind_GetIP(context) };
+    let address = unsafe { _Unwind_GetIPInfo(context, &mut is_before) };
+    // Whom a signal interrupted has not called: its address is of the instruction, not behind it.
+    stack.frames[stack.depth] = address + usize::from(is_before != 0);
     stack.depth += 1;
     GO_ON
 }
