@@ -37,7 +37,7 @@ async fn beat(others: Vec<SocketAddr>) {
     });
     let mut next = Instant::now();
     loop {
-        next = next + PERIOD;
+        next += PERIOD;
         sleep_until(next).await;
         for other in &others {
             let sent = socket.send_to(&[1; PAYLOAD_BYTES], *other).await;

@@ -83,7 +83,7 @@ impl Budget {
 
     fn accrue(&mut self, now: Instant) {
         let elapsed_ms = (now - self.paid).as_millis() as u64;
-        self.paid = self.paid + Duration::from_millis(elapsed_ms);
+        self.paid += Duration::from_millis(elapsed_ms);
         self.save(elapsed_ms * self.config.minimum_per_second * TOKEN / 1000);
     }
 
