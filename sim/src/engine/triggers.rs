@@ -13,7 +13,8 @@ use super::NodeId;
 use super::waker::Waiter;
 use super::world;
 
-/// Says of an event that a program emits whether it is the one.
+/// Says of an event that a program emits whether it is the one. It is called in the program's turn, and
+/// must not ask for moments itself.
 pub type Predicate = Box<dyn FnMut(&dyn Any) -> bool>;
 
 /// What a harness waits for on a node, from now on.
