@@ -68,7 +68,7 @@ pub(super) fn run(storm: Storm, mutant: Option<&str>) -> Result<Tally, String> {
         mutant: mutant.map(str::to_owned),
         disk_profile: CrashProfile {
             torn_per_mille: 100,
-            ..CrashProfile::posix()
+            ..CrashProfile::default()
         },
         end_ns: 120_000_000_000,
         ..engine::Config::new(storm.seed)

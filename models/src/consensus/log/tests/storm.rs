@@ -79,12 +79,12 @@ pub(super) fn storms() -> impl Strategy<Value = Storm> {
             is_power_loss,
         });
     let disk = prop_oneof![
-        3 => Just(CrashProfile::posix()),
+        3 => Just(CrashProfile::default()),
         1 => Just(CrashProfile::ext4_ordered()),
         1 => Just(CrashProfile {
             torn_per_mille: 300,
             garbage_per_mille: 300,
-            ..CrashProfile::posix()
+            ..CrashProfile::default()
         }),
     ];
     let segment_bytes = prop_oneof![Just(1), 200..4_000_u64];
