@@ -61,10 +61,12 @@ fn without_a_planted_bug_every_run_is_valid() {
         .into_iter()
         .filter(|kind| !is_felt(kind))
         .collect();
-    // No system here speaks in datagrams, has two ports, or could survive a disk that lies.
+    // No system here speaks in datagrams, has two ports, marks futures that may be cancelled, or could
+    // survive a disk that lies.
     let undrawn = [
         "port-cut",
         "duplicate",
+        "cancel-tasks",
         "phantom-writes",
         "misdirected-writes",
     ];

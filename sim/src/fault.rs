@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{ClockEffect, DiskEffect, LinkEffect};
+use crate::engine::{ClockEffect, DiskEffect, LinkEffect, NameEffect, TaskEffect};
 
 /// A fault as a plan names it. What it is done *to* is the business of the episode that carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,11 @@ pub enum Fault {
     LossyLinks { per_mille: u32 },
     /// What else befalls packets to and from the targets.
     Links { effect: LinkEffect },
+    /// What the targets are told who ask for the address of a server by its name.
+    Names { effect: NameEffect },
+    /// What befalls the tasks of the targets' programs. A server that dies of it is started again at the
+    /// end of the episode.
+    Tasks { effect: TaskEffect },
     /// What befalls the targets' clocks. Who judges goes by true time.
     Clock { effect: ClockEffect },
     /// An fsync fails with a probability of `per_mille` in a thousand, and what it should have written
@@ -70,6 +75,12 @@ impl Fault {
             Self::SlowLinks { .. } => "slow-links",
             Self::LossyLinks { .. } => "lossy-links",
             Self::Links { effect } => kind_of_link_effect(effect),
+            Self::Names { .. } => "names",
+            Self::Tasks { effect } => match effect {
+                TaskEffect::SlowCpu { .. } => "slow-cpu",
+                TaskEffect::Panic { .. } => "panic",
+                TaskEffect::Cancel { .. } => "cancel-tasks",
+            },
             Self::Clock { .. } => "clock",
             Self::SyncError { .. } => "sync-error",
             Self::Disk { effect } => kind_of_disk_effect(effect),
@@ -80,7 +91,7 @@ impl Fault {
     }
 
     /// All ids that [`Self::kind`] can answer, in the order of tables.
-    pub const KINDS: [&'static str; 28] = [
+    pub const KINDS: [&'static str; 32] = [
         "partition",
         "bridge",
         "majorities-ring",
@@ -96,6 +107,10 @@ impl Fault {
         "corrupt-packets",
         "throttle",
         "chop",
+        "names",
+        "slow-cpu",
+        "panic",
+        "cancel-tasks",
         "clock",
         "sync-error",
         "read-error",

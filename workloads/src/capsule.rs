@@ -198,6 +198,8 @@ impl Episode {
             Fault::Corrupt { bits } if bits > 1000 => Err(BadPlan::Bits { episode, bits }),
             Fault::Links { effect } => effect_is_sound(episode, effect.is_sound(), &effect),
             Fault::Clock { effect } => effect_is_sound(episode, effect.is_sound(), &effect),
+            Fault::Names { effect } => effect_is_sound(episode, effect.is_sound(), &effect),
+            Fault::Tasks { effect } => effect_is_sound(episode, effect.is_sound(), &effect),
             Fault::Disk { effect } => effect_is_sound(episode, effect.is_sound(), &effect),
             _ => Ok(()),
         }?;
@@ -317,6 +319,7 @@ mod tests {
             r#"{"kind": "clock", "effect": {"kind": "strobe", "wall_ns": 1, "period_ns": 0}}"#,
             r#"{"kind": "clock", "effect": {"kind": "step", "wall_ns": -9223372036854775808}}"#,
             r#"{"kind": "clock", "effect": {"kind": "drift", "ppm": -2147483648}}"#,
+            r#"{"kind": "tasks", "effect": {"kind": "panic", "per_million": 1000001}}"#,
             r#"{"kind": "disk", "effect": {"kind": "read-error", "per_mille": 1001}}"#,
             r#"{"kind": "disk", "effect": {"kind": "stall", "for_ns": 18446744073709551615}}"#,
         ];

@@ -20,6 +20,9 @@ const ANY: &[&str] = &[
     "stall",
     "slow-disk",
     "cancel",
+    "names",
+    "slow-cpu",
+    "panic",
 ];
 /// All that starts the broker anew.
 const RESTART: &[&str] = &[
@@ -29,6 +32,7 @@ const RESTART: &[&str] = &[
     "read-error",
     "write-error",
     "no-space",
+    "panic",
 ];
 
 /// The planted bugs, in the order of tables.

@@ -27,6 +27,9 @@ const ANY: &[&str] = &[
     "stall",
     "slow-disk",
     "corrupt",
+    "names",
+    "slow-cpu",
+    "panic",
 ];
 /// What ends a server.
 const RESTART: &[&str] = &[
@@ -37,6 +40,7 @@ const RESTART: &[&str] = &[
     "write-error",
     "no-space",
     "corrupt",
+    "panic",
 ];
 const SAFETY: &[&str] = &[
     "linearizability",

@@ -71,6 +71,7 @@ pub const MUTANTS: &[Mutant] = &[
             "write-error",
             "no-space",
             "kill",
+            "panic",
             "corrupt",
         ],
     },

@@ -2,14 +2,19 @@
 
 use std::panic::resume_unwind;
 
+use serde::{Deserialize, Serialize};
+
 use super::network::FaultTag;
 use super::tasks::LocalFuture;
 use super::world::{self, World};
 use super::{HARNESS, NodeId};
 use crate::keyed::Key;
 
+const SECOND_NS: u64 = 1_000_000_000;
+
 /// What a fault does to the tasks of a machine. Each is keyed by the task and its how-many-th turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum TaskEffect {
     /// The machine has one processor, on which a turn takes this long: other tasks wait meanwhile,
     /// timers are late.
@@ -22,28 +27,32 @@ pub enum TaskEffect {
     Cancel { per_million: u32 },
 }
 
+impl TaskEffect {
+    /// Whether a slow turn takes some time, of a second at the most, and probabilities are such.
+    pub const fn is_sound(&self) -> bool {
+        match *self {
+            Self::SlowCpu {
+                turn_ns_min,
+                turn_ns_max,
+            } => 0 < turn_ns_min && turn_ns_min <= turn_ns_max && turn_ns_max <= SECOND_NS,
+            Self::Panic { per_million } | Self::Cancel { per_million } => per_million <= 1_000_000,
+        }
+    }
+}
+
 /// What an injected panic throws.
 pub(super) struct InjectedPanic;
 
 /// Puts an effect on a machine's tasks, whatever process they are of.
 ///
 /// # Panics
-/// If the node is the harness, if a turn takes no time or an empty range of it, or if a probability is
-/// above one.
+/// If the node is the harness, or the effect is not [sound](TaskEffect::is_sound).
 pub fn add_task_effect(node: NodeId, tag: FaultTag, effect: TaskEffect) {
     assert_ne!(node.0, HARNESS, "no fault touches the harness");
-    match effect {
-        TaskEffect::SlowCpu {
-            turn_ns_min,
-            turn_ns_max,
-        } => assert!(
-            0 < turn_ns_min && turn_ns_min <= turn_ns_max,
-            "a slow turn takes some time"
-        ),
-        TaskEffect::Panic { per_million } | TaskEffect::Cancel { per_million } => {
-            assert!(per_million <= 1_000_000, "a probability above one");
-        }
-    }
+    assert!(
+        effect.is_sound(),
+        "a slow turn takes some time and a probability is one at the most: {effect:?}"
+    );
     world::with(|world| {
         world.is_odd = true;
         let effects = &mut world.nodes[node.0 as usize].task_effects;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use squall_sim::engine::{
-    self, ClockEffect, DiskEffect, EndReport, FaultTag, LinkEffect, NodeId, cuts,
+    self, ClockEffect, DiskEffect, EndReport, FaultTag, LinkEffect, NameEffect, NodeId, TaskEffect,
+    cuts,
 };
 use squall_sim::fault::{Direction, Fault};
 
@@ -22,6 +23,8 @@ impl Act {
                 self.apply_cut(machines, &links)
             }
             Fault::Links { effect } => self.apply_to_links(machines, Direction::Both, *effect),
+            Fault::Names { effect } => self.apply_to_names(machines, *effect),
+            Fault::Tasks { effect } => self.apply_to_tasks(machines, *effect),
             Fault::Clock { effect } => self.apply_to_clocks(machines, *effect),
             Fault::SlowLinks { extra_ns_max } => {
                 let effect = LinkEffect::Slow {
@@ -193,6 +196,38 @@ impl Act {
         }
     }
 
+    fn apply_to_names(&self, machines: &[u32], effect: NameEffect) -> Applied {
+        let tag = engine::new_fault_tag();
+        for machine in machines {
+            let asker = self.cluster.machine(*machine);
+            for server in self
+                .cluster
+                .servers
+                .iter()
+                .filter(|server| **server != asker)
+            {
+                engine::add_name_effect(asker, *server, tag, effect);
+            }
+        }
+        Applied {
+            struck: machines.to_vec(),
+            tag: Some(tag),
+            observed: 0,
+        }
+    }
+
+    fn apply_to_tasks(&self, machines: &[u32], effect: TaskEffect) -> Applied {
+        let tag = engine::new_fault_tag();
+        let applied = self.strike(machines, self.episode.fault.kind(), |node| {
+            engine::add_task_effect(node, tag, effect);
+            Some(0)
+        });
+        Applied {
+            tag: Some(tag),
+            ..applied
+        }
+    }
+
     fn apply_to_clocks(&self, machines: &[u32], effect: ClockEffect) -> Applied {
         let tag = engine::new_fault_tag();
         for machine in machines {
@@ -238,6 +273,7 @@ impl Act {
             engine::remove_link_effects(tag);
             engine::remove_disk_effects(tag);
             engine::remove_clock_effects(tag);
+            engine::remove_task_effects(tag);
             self.moods.remove(tag);
             observed += engine::fault_observed(tag);
         }
@@ -255,6 +291,7 @@ impl Act {
                 | Fault::PowerLoss
                 | Fault::SyncError { .. }
                 | Fault::Disk { .. }
+                | Fault::Tasks { .. }
                 | Fault::Corrupt { .. }
                     if !node.is_up() =>
                 {

@@ -42,7 +42,7 @@ pub struct Machines {
 }
 
 /// What a replicated system with a leader must survive.
-const CLUSTER: [Strike; 22] = [
+const CLUSTER: [Strike; 25] = [
     on(Group::Cluster, "partition"),
     on(Group::Cluster, "bridge"),
     on(Group::Cluster, "kill"),
@@ -62,6 +62,9 @@ const CLUSTER: [Strike; 22] = [
     on(Group::Cluster, "write-error"),
     on(Group::Cluster, "no-space"),
     on(Group::Cluster, "short-io"),
+    on(Group::Cluster, "names"),
+    on(Group::Cluster, "slow-cpu"),
+    on(Group::Cluster, "panic"),
     on(Group::Cluster, "stall"),
     on(Group::Cluster, "slow-disk"),
     on(Group::Cluster, "corrupt"),

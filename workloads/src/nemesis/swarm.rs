@@ -3,7 +3,11 @@
 //! A run in which everything goes wrong a little hides what a few kinds alone would show, so each
 //! seed switches kinds off and draws its intensities anew.
 
-use squall_sim::engine::{Bandwidth, ClockEffect, DiskEffect, LinkEffect};
+use std::net::Ipv4Addr;
+
+use squall_sim::engine::{
+    Bandwidth, ClockEffect, DiskEffect, Latency, LinkEffect, NameEffect, TaskEffect,
+};
 use squall_sim::fault::{Direction, Fault};
 use squall_sim::keyed::Key;
 
@@ -13,6 +17,9 @@ use crate::plan::{Episode, Phases, Start, Targets};
 const MS: u64 = 1_000_000;
 /// Shorter than this a fault may pass unnoticed.
 const DURATION_NS_MIN: u64 = 100 * MS;
+
+/// An address that no machine has.
+const NOBODY: Ipv4Addr = Ipv4Addr::new(10, 255, 0, 1);
 
 /// Between two and ten episodes.
 pub fn plan(key: Key, strikes: &[Strike], machines: Machines, phases: &Phases) -> Vec<Episode> {
@@ -114,6 +121,27 @@ fn fault(key: Key, kind: &str) -> Fault {
                 effect: link_effect(key, kind),
             }
         }
+        "names" => Fault::Names {
+            effect: *key.pick(&[
+                NameEffect::Unknown,
+                NameEffect::Unanswered,
+                NameEffect::Stale { address: NOBODY },
+                NameEffect::Slow {
+                    by: Latency::Constant { ns: 400 * MS },
+                },
+            ]),
+        },
+        "slow-cpu" => Fault::Tasks {
+            effect: TaskEffect::SlowCpu {
+                turn_ns_min: 10_000,
+                turn_ns_max: *key.pick(&[100_000, MS, 5 * MS]),
+            },
+        },
+        "panic" => Fault::Tasks {
+            effect: TaskEffect::Panic {
+                per_million: *key.pick(&[100, 1_000, 10_000]),
+            },
+        },
         "clock" => Fault::Clock {
             effect: ClockEffect::Drift {
                 ppm: *key.pick(&[-300_000, -50_000, -5_000, 5_000, 50_000, 300_000]),

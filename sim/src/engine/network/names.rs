@@ -30,6 +30,16 @@ pub enum NameEffect {
     Slow { by: Latency },
 }
 
+impl NameEffect {
+    /// Whether its latency is sound, and of a day at the most.
+    pub const fn is_sound(&self) -> bool {
+        match self {
+            Self::Slow { by } => by.is_sound() && by.longest_ns() <= 86_400_000_000_000,
+            Self::Unknown | Self::Unanswered | Self::Stale { .. } => true,
+        }
+    }
+}
+
 /// The faults of names in force.
 pub(super) struct Names {
     key: Key,

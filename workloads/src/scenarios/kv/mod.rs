@@ -30,7 +30,7 @@ use crate::system::{Completion, Connection, Heard, System, start_server};
 const PORT: u16 = 6379;
 const SERVER: Group = Group::Servers { first: 0, count: 1 };
 
-const STRIKES: [Strike; 15] = [
+const STRIKES: [Strike; 18] = [
     on(SERVER, "kill"),
     on(SERVER, "power-loss"),
     on(SERVER, "pause"),
@@ -39,12 +39,15 @@ const STRIKES: [Strike; 15] = [
     on(SERVER, "write-error"),
     on(SERVER, "no-space"),
     on(SERVER, "short-io"),
+    on(SERVER, "slow-cpu"),
+    on(SERVER, "panic"),
     on(SERVER, "stall"),
     on(SERVER, "slow-disk"),
     on(Group::Clients, "pause"),
     on(Group::Clients, "partition"),
     on(Group::Clients, "slow-links"),
     on(Group::Clients, "lossy-links"),
+    on(Group::Clients, "names"),
     on(Group::Clients, "cancel"),
 ];
 
