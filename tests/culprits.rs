@@ -154,7 +154,10 @@ fn start_racing() {
 
 #[inline(never)]
 fn read_what_a_thread_writes() -> u64 {
-    (0..1000).for_each(|_| std::hint::spin_loop());
+    let before = RACED.load(Ordering::Relaxed);
+    while RACED.load(Ordering::Relaxed) == before {
+        std::thread::yield_now();
+    }
     RACED.load(Ordering::Relaxed) % 1000
 }
 

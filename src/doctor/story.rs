@@ -91,8 +91,10 @@ pub(super) fn of_changes(changed: &[ChangedWord], symbols: &Symbols) -> String {
             Memory::Statics => symbols.at(word.address),
             Memory::ThreadLocals => symbols.thread_local_at(word.address),
         };
-        let Some(name) = name.filter(|name| !OTHERS.iter().any(|prefix| name.starts_with(prefix)))
-        else {
+        let Some(name) = name.filter(|name| {
+            let name = name.trim_start_matches('<');
+            !OTHERS.iter().any(|prefix| name.starts_with(prefix))
+        }) else {
             continue;
         };
         let restarted = named.entry((name, word.memory)).or_default();

@@ -140,15 +140,18 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 /// Whether a function says anything about who called: those of the simulator's inside and of the
 /// language's machinery are in every stack.
 fn is_of_interest(name: &str) -> bool {
-    const EVERYWHERE: [&str; 6] = [
+    const EVERYWHERE: [&str; 9] = [
         "squall_sim::engine::",
         "squall_sim::interpose::",
         "core::ops::function",
+        "core::panic::",
+        "std::panic::",
+        "__rust",
         "std::panicking",
         "std::sys::thread::",
         "std::thread",
     ];
-    let name = name.trim_start_matches('<').trim_start_matches('&');
+    let name = name.trim_start_matches(['<', '&']);
     !EVERYWHERE.iter().any(|prefix| name.starts_with(prefix))
         && !name.contains("__rust_begin_short_backtrace")
         && !name.starts_with("_Unwind")
