@@ -118,14 +118,16 @@ pub fn plan(key: Key, machines: Machines, phases: &Phases) -> Vec<Episode> {
     })
 }
 
-/// Whether the system is sure to feel an episode. Of servers, that is: a client may be idle.
+/// Whether the system is sure to feel an episode. Of servers, that is: a client may be idle. A link is
+/// idle too now and then, but not for a second.
 fn is_certain(episode: &Episode) -> bool {
     let is_due = matches!(episode.start, Start::At { .. });
     let strikes_servers = !matches!(episode.targets, Targets::Clients(_));
     is_due
         && strikes_servers
-        && matches!(
-            episode.fault,
-            Fault::Kill | Fault::PowerLoss | Fault::SlowLinks { .. }
-        )
+        && match episode.fault {
+            Fault::Kill | Fault::PowerLoss => true,
+            Fault::SlowLinks { .. } => episode.duration_ns >= 1_000_000_000,
+            _ => false,
+        }
 }
