@@ -235,7 +235,6 @@ fn an_order_of_addresses_is_found() {
         "equal in two fresh processes",
         "DIFFERENT at other addresses of memory",
         "n1, incarnation 1: task main > child 1 culprits::work puts a time-out",
-        "in culprits::work",
         "in culprits::order_by_address",
         "logged: 0 ns  n1 begins",
         "equal in a process that has run it before",
