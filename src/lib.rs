@@ -9,7 +9,7 @@
 
 pub use squall_checkers as checkers;
 pub use squall_macros::test;
-pub use squall_sim::{emit, engine, fault, fs, log, mutant, net, rand, task, time};
+pub use squall_sim::{emit, engine, fault, fs, log, memory, mutant, net, rand, signal, task, time};
 
 pub mod testing;
 

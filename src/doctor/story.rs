@@ -76,8 +76,9 @@ pub(super) fn of_escape(escape: &Escape, symbols: &Symbols) -> String {
 /// Which statics and thread-locals changed, and which restart they outlived. State that is the
 /// simulator's, the language's or the test harness's own is left out.
 pub(super) fn of_changes(changed: &[ChangedWord], symbols: &Symbols) -> String {
-    const OTHERS: [&str; 7] = [
+    const OTHERS: [&str; 8] = [
         "std::",
+        "std_detect::",
         "core::",
         "alloc::",
         "test::",
