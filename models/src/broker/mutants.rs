@@ -99,7 +99,14 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a message that does not fit into a subscriber's buffer is dropped and nobody is told",
         scenarios: FANOUT,
         checkers: &["fanout"],
-        faults: &["pause", "partition", "slow-links", "lossy-links", "cancel"],
+        faults: &[
+            "pause",
+            "partition",
+            "slow-links",
+            "lossy-links",
+            "slow-cpu",
+            "cancel",
+        ],
     },
     Mutant {
         id: "broker.acknowledged-before-sync",
