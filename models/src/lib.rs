@@ -18,3 +18,8 @@ pub mod kv;
 pub mod mutants;
 pub mod proxy;
 pub mod storage;
+
+/// A server at work, until it fails.
+///
+/// Boxed, so that it is compiled here and not once more in each crate that starts one.
+pub type Serving<E> = std::pin::Pin<Box<dyn Future<Output = Result<(), E>>>>;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::Serving;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -58,7 +59,11 @@ impl Config {
 ///
 /// # Errors
 /// If it cannot listen.
-pub async fn serve_backend(config: Config) -> Result<(), ListenError> {
+pub fn serve_backend(config: Config) -> Serving<ListenError> {
+    Box::pin(run_backend(config))
+}
+
+async fn run_backend(config: Config) -> Result<(), ListenError> {
     let listener = listen(&config.listen).await?;
     let backend = Arc::new(Backend {
         hands: Semaphore::new(config.concurrency),

@@ -14,6 +14,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::Serving;
 use squall_sim::net::TcpListener;
 use squall_sim::task;
 use squall_sim::time::{Duration, Instant};
@@ -97,7 +98,11 @@ pub enum ServerError {
 ///
 /// # Errors
 /// See [`ServerError`]. A server that cannot write stops rather than promise what it cannot keep.
-pub async fn serve(config: Config) -> Result<(), ServerError> {
+pub fn serve(config: Config) -> Serving<ServerError> {
+    Box::pin(run_server(config))
+}
+
+async fn run_server(config: Config) -> Result<(), ServerError> {
     let segment_bytes = config.limits.segment_bytes;
     let (journal, records) = Journal::open(&config.directory, segment_bytes).await?;
     let streams = Streams::restore(Instant::now(), records).map_err(ServerError::Restore)?;

@@ -17,6 +17,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub(super) use self::connection::Frames;
+use crate::Serving;
 use squall_sim::net::TcpListener;
 use squall_sim::task;
 use thiserror::Error;
@@ -70,7 +71,11 @@ pub enum ServerError {
 ///
 /// # Errors
 /// See [`ServerError`]. A server that cannot write stops rather than promise what it cannot keep.
-pub async fn serve(config: Config) -> Result<(), ServerError> {
+pub fn serve(config: Config) -> Serving<ServerError> {
+    Box::pin(run_server(config))
+}
+
+async fn run_server(config: Config) -> Result<(), ServerError> {
     let (log, restored) = DurableLog::open(&config.directory).await?;
     let service = match &restored.snapshot {
         Some(snapshot) => Service::restore(config.limits, &snapshot.data)?,

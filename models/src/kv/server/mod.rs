@@ -12,6 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::Serving;
 use squall_sim::net::TcpListener;
 use squall_sim::time::Duration;
 use squall_sim::{emit, log, task};
@@ -70,7 +71,11 @@ pub enum ServerError {
 ///
 /// # Errors
 /// See [`ServerError`]. A server that cannot write stops rather than promise what it cannot keep.
-pub async fn serve(config: Config) -> Result<(), ServerError> {
+pub fn serve(config: Config) -> Serving<ServerError> {
+    Box::pin(run_server(config))
+}
+
+async fn run_server(config: Config) -> Result<(), ServerError> {
     let result = run(&config).await;
     if let Err(error) = &result {
         log!("stops: {error}");

@@ -17,6 +17,7 @@ mod upstreams;
 
 use std::sync::Arc;
 
+use crate::Serving;
 use squall_sim::task;
 use squall_sim::time::{Duration, Instant};
 use thiserror::Error;
@@ -90,7 +91,11 @@ pub enum ServerError {
 ///
 /// # Errors
 /// See [`ServerError`].
-pub async fn serve(config: Config) -> Result<(), ServerError> {
+pub fn serve(config: Config) -> Serving<ServerError> {
+    Box::pin(run_server(config))
+}
+
+async fn run_server(config: Config) -> Result<(), ServerError> {
     if config.backends.is_empty() {
         return Err(ServerError::NoBackends);
     }
