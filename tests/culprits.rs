@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -142,11 +143,13 @@ async fn vdso_clock() {
 
 static RACED: AtomicU64 = AtomicU64::new(0);
 
-/// Threads that run beside the simulation, as a library starts them before `main` or a run does.
+/// Threads that run beside the simulation, as a library starts them before `main` or a run does. What
+/// this one writes differs from process to process, so that no two runs can be equal by chance.
 fn start_racing() {
     std::thread::spawn(|| {
+        let step = RandomState::new().build_hasher().finish() | 1;
         loop {
-            RACED.fetch_add(1, Ordering::Relaxed);
+            RACED.fetch_add(step, Ordering::Relaxed);
             std::thread::yield_now();
         }
     });
@@ -158,7 +161,7 @@ fn read_what_a_thread_writes() -> u64 {
     while RACED.load(Ordering::Relaxed) == before {
         std::thread::yield_now();
     }
-    RACED.load(Ordering::Relaxed) % 1000
+    RACED.load(Ordering::Relaxed) % 1_000_000
 }
 
 #[test]
