@@ -103,19 +103,20 @@ impl Act {
     }
 
     /// Kills servers and damages their disks, as far as the fault budget goes: they may refuse to work
-    /// from then on.
+    /// from then on. Where there is nothing to damage, nothing happens.
     fn apply_rot(&self, machines: &[u32], bits: u32) -> Applied {
         self.strike(machines, "killed, bits of its disk flipped", |node| {
             let server = self.cluster.server_on(node)?;
             if !self.cluster.may_damage(server) {
                 return None;
             }
-            node.kill();
             let key = self.key.label("rot").with(u64::from(node.number()));
             let flipped = node.corrupt(key, bits);
-            if flipped > 0 {
-                self.cluster.excuse_for_good(server);
+            if flipped == 0 {
+                return None;
             }
+            node.kill();
+            self.cluster.excuse_for_good(server);
             Some(flipped)
         })
     }
