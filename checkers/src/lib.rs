@@ -27,4 +27,4 @@ pub use linearizability::Limits;
 pub use model::{Model, Options, check, check_linearizable};
 pub use spec::Spec;
 pub use specs::FailedCas;
-pub use verdict::{Anomaly, Verdict};
+pub use verdict::{Anomaly, Dependency, DependencyKind, Verdict};

@@ -342,7 +342,7 @@ mod tests {
             sentence: String::new(),
             witness: vec![5],
             first_bad_event: Some(5),
-            explanation: Vec::new(),
+            ..Anomaly::default()
         });
         let scene = Scene::of_history(&[], &verdict);
         assert_eq!(scene.first_bad, None);

@@ -58,6 +58,7 @@ fn no_text_of_a_failure_breaks_out() {
         witness: vec![0, 1],
         first_bad_event: Some(3),
         explanation: vec![attack()],
+        ..Anomaly::default()
     };
     for event in &mut failure.record.history {
         event.f = attack();
@@ -238,7 +239,7 @@ fn records_that_make_no_sense_are_drawn_all_the_same() {
         sentence: "#99999999999999999999 and #7".to_owned(),
         witness: vec![3, usize::MAX, 3],
         first_bad_event: Some(usize::MAX),
-        explanation: Vec::new(),
+        ..Anomaly::default()
     });
     timeline_data(&page(&failure));
     failure.record.history.clear();

@@ -171,8 +171,6 @@ fn aborted(signal: i32) -> Anomaly {
         sentence: format!(
             "The whole run ended by signal {signal}: a server aborted, or touched memory that is not its."
         ),
-        witness: Vec::new(),
-        first_bad_event: None,
-        explanation: Vec::new(),
+        ..Anomaly::default()
     }
 }

@@ -261,7 +261,7 @@ mod tests {
             sentence: "A stale read.".to_owned(),
             witness: vec![1, 2],
             first_bad_event: Some(5),
-            explanation: Vec::new(),
+            ..squall_checkers::Anomaly::default()
         };
         let verdict = Verdict::Invalid(anomaly);
         let capsule = Capsule::of(scenario, &plan, &Record::default(), &verdict);

@@ -209,8 +209,6 @@ fn stopped(name: &str, why: &str) -> Anomaly {
         checker: "crash".to_owned(),
         class: "server-stopped".to_owned(),
         sentence: format!("Server {name} stopped by itself: {why}"),
-        witness: Vec::new(),
-        first_bad_event: None,
-        explanation: Vec::new(),
+        ..Anomaly::default()
     }
 }

@@ -110,9 +110,7 @@ mod tests {
             checker: checker.to_owned(),
             class: "class".to_owned(),
             sentence: String::new(),
-            witness: Vec::new(),
-            first_bad_event: None,
-            explanation: Vec::new(),
+            ..Anomaly::default()
         }
     }
 

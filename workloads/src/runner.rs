@@ -113,13 +113,12 @@ fn crash(panic: &NodePanic) -> Anomaly {
         checker: "crash".to_owned(),
         class: normalise(&panic.message),
         sentence: format!("A server panicked: {}", panic.message),
-        witness: Vec::new(),
-        first_bad_event: None,
         explanation: vec![format!(
             "on node {} at {} ns",
             panic.node.number(),
             panic.time_ns
         )],
+        ..Anomaly::default()
     }
 }
 
@@ -145,9 +144,7 @@ fn not_live(unanswered: &PlannedOperation, waited_ns: u64) -> Anomaly {
             "{seconds} s after the last fault had ended, with all servers up that can be, nobody would answer a \
              {f}{of}."
         ),
-        witness: Vec::new(),
-        first_bad_event: None,
-        explanation: Vec::new(),
+        ..Anomaly::default()
     }
 }
 

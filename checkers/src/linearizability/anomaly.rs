@@ -30,6 +30,7 @@ pub(super) fn anomaly<S: Spec>(
         witness,
         first_bad_event: Some(bad.event),
         explanation: explanation(history, bad),
+        ..Anomaly::default()
     })
 }
 

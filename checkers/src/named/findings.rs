@@ -76,6 +76,7 @@ impl Findings {
             witness: told.witness.into_iter().collect(),
             first_bad_event: Some(event),
             explanation,
+            ..Anomaly::default()
         })
     }
 }

@@ -148,7 +148,6 @@ fn anomaly(window: &Window, options: &RecoveryOptions) -> Anomaly {
             healed_ns.saturating_add(options.bound_ns),
         ),
         witness: window.others.clone(),
-        first_bad_event: None,
-        explanation: Vec::new(),
+        ..Anomaly::default()
     }
 }

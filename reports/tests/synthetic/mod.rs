@@ -242,6 +242,7 @@ fn anomaly(history: &[Event], witness: Vec<usize>, first_bad_event: usize) -> An
         ],
         witness,
         first_bad_event: Some(first_bad_event),
+        ..Anomaly::default()
     }
 }
 
@@ -250,9 +251,8 @@ fn two_leaders() -> Anomaly {
         checker: "election-safety".to_owned(),
         class: "two-leaders-in-one-term".to_owned(),
         sentence: "n0 and n2 both led term 2.".to_owned(),
-        witness: Vec::new(),
-        first_bad_event: None,
         explanation: vec!["n0 led term 2 from 0.210 s; n2 won term 2 with the vote of n1, which had already voted for n0 and forgot it when its power went.".to_owned()],
+        ..Anomaly::default()
     }
 }
 

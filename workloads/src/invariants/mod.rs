@@ -27,8 +27,6 @@ fn broken(checker: &str, class: &str, sentence: String) -> Anomaly {
         checker: checker.to_owned(),
         class: class.to_owned(),
         sentence,
-        witness: Vec::new(),
-        first_bad_event: None,
-        explanation: Vec::new(),
+        ..Anomaly::default()
     }
 }

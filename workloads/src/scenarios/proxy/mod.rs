@@ -241,9 +241,7 @@ fn nobody_asked() -> Anomaly {
             "The proxy turned a request down because it believed all backends down, and asked \
                    none: when checks fail everywhere, it is the checks that are not to be believed."
                 .to_owned(),
-        witness: Vec::new(),
-        first_bad_event: None,
-        explanation: Vec::new(),
+        ..Anomaly::default()
     }
 }
 

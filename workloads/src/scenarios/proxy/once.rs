@@ -38,7 +38,7 @@ fn check(_: &Plan, _: &Record, history: &History) -> Verdict {
             ),
             witness: vec![operation.id],
             first_bad_event: operation.completed,
-            explanation: Vec::new(),
+            ..Anomaly::default()
         }),
     }
 }
