@@ -20,7 +20,7 @@ mod timeline;
 mod trail;
 
 use crate::history::{History, Operation, Value};
-use crate::spec::{DecodeError, Decoded, DecodedBy, Spec};
+use crate::spec::{Calls, DecodeError, Decoded, DecodedBy, Spec};
 use crate::verdict::Verdict;
 use judge::{Judgement, judge};
 use limits::Meter;
@@ -41,39 +41,27 @@ pub fn check<S: Spec>(
     limits: &Limits,
 ) -> Result<Verdict, DecodeError> {
     let mut meter = Meter::new(limits.clone());
-    let mut objects = objects(spec, history.operations())?;
+    let objects = objects(spec, history)?;
     let mut end = history.events().len();
     let mut first_bad = None;
     let mut exceeded = None;
     let mut order = Vec::new();
-    let keys: Vec<Option<Value>> = objects.keys().cloned().collect();
-    for key in keys {
-        let Some(entries) = objects.get(&key) else {
-            continue;
-        };
-        match judge(spec, entries, &mut meter) {
+    for (key, ids) in objects {
+        // The other keys matter only as far as they might be impossible even earlier.
+        let calls = Calls::new(spec, history, &ids).until(end);
+        match judge(spec, calls, &mut meter) {
             Judgement::Possible(places) => order.extend(places),
             Judgement::Exceeded { limit, event } => {
                 exceeded.get_or_insert_with(|| (limit, key.clone(), event));
             }
-            Judgement::Impossible {
-                event: unexplained,
-                culprit,
-                reasons,
-            } => {
-                let (event, entries) = (end - 1, objects.remove(&key).unwrap_or_default());
+            Judgement::Impossible(impossible) => {
                 let whole = BadPrefix {
-                    key,
-                    event,
-                    entries,
-                    unexplained,
-                    culprit,
-                    reasons,
+                    event: end - 1,
+                    impossible,
+                    ids,
                 };
-                let shortest = prefix::shorten(spec, history, whole, &mut meter)?;
-                // The other keys matter only as far as they might be impossible even earlier.
+                let shortest = prefix::shorten(spec, history, whole, &mut meter);
                 end = shortest.event;
-                objects = self::objects(spec, &prefix::operations_until(history, end))?;
                 first_bad = Some(shortest);
             }
         }
@@ -97,16 +85,16 @@ pub fn check<S: Spec>(
     })
 }
 
-/// The operations on each key, in the order of their invocations.
+/// The ids of the operations on each key, in the order of their invocations.
 fn objects<S: Spec>(
     spec: &S,
-    operations: &[Operation],
-) -> Result<BTreeMap<Option<Value>, Vec<Entry<S>>>, DecodeError> {
-    let mut objects: BTreeMap<Option<Value>, Vec<Entry<S>>> = BTreeMap::new();
-    for recorded in operations {
-        if let Some(entry) = entry::<S>(spec.decode(recorded)?, recorded) {
-            objects.entry(spec.key(recorded)).or_default().push(entry);
-        }
+    history: &History,
+) -> Result<BTreeMap<Option<Value>, Vec<u32>>, DecodeError> {
+    let mut objects: BTreeMap<Option<Value>, Vec<u32>> = BTreeMap::new();
+    for recorded in history.operations() {
+        spec.decode(recorded)?;
+        let ids = objects.entry(spec.key(recorded)).or_default();
+        ids.push(recorded.id as u32);
     }
     Ok(objects)
 }

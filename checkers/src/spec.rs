@@ -1,10 +1,14 @@
 //! What a checker must know of a system: how it would behave if it did one thing at a time.
 
+mod calls;
+
 use crate::history::{self, Value};
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::Hash;
 use thiserror::Error;
+
+pub use calls::{Called, Calls, NEVER};
 
 /// A sequential specification: an object that does one operation at a time.
 ///
@@ -57,6 +61,13 @@ pub trait Spec {
     /// Where the operation is none of this specification.
     fn decode(&self, operation: &history::Operation) -> Result<DecodedBy<Self>, DecodeError>;
 
+    /// Whether some order explains the calls on one key, where an algorithm of its own knows that sooner
+    /// than a search: `None` if there is none, or if it is not for these calls (values are written
+    /// twice, say). The answer is exact.
+    fn decide(&self, _calls: Calls<'_, Self>) -> Option<Decided> {
+        None
+    }
+
     /// What is wrong with `culprit`, in the specification's own terms, if they say more than that no
     /// order explains it. `calls` are the operations on its key that began before it ended, in the
     /// order of their invocations.
@@ -100,6 +111,25 @@ pub struct Call<'a, S: Spec + ?Sized> {
     pub recorded: &'a history::Operation,
     /// Whether times are worth telling.
     pub has_times: bool,
+}
+
+/// What an algorithm for one kind of object has found out about the calls on one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// The algorithm's name in kebab case, for verdicts: `unique-writes`, ….
+    pub algorithm: &'static str,
+    pub decision: Decision,
+}
+
+/// Whether calls are possible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// They are, in the order of these ids. All certain calls are among them, and those uncertain ones
+    /// that must have happened.
+    Possible(Vec<u32>),
+    /// They are not: the operations that the diagnosis names exclude each other, whatever happened to
+    /// the others.
+    Impossible(Diagnosis),
 }
 
 /// A specification's own words for an anomaly.

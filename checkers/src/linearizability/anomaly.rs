@@ -1,7 +1,8 @@
 //! Why a history is impossible, for a reader.
 
+use super::judge::{Impossible, UnexplainedReturn, entries};
 use super::minimise::minimise;
-use super::prefix::{BadPrefix, operations_until};
+use super::prefix::BadPrefix;
 use crate::history::{Event, History, Operation, Value};
 use crate::spec::{Call, DecodeError, Diagnosis, Spec};
 use crate::verdict::Anomaly;
@@ -13,23 +14,28 @@ const STATES_TOLD_MAX: usize = 8;
 pub(super) fn anomaly<S: Spec>(
     spec: &S,
     history: &History,
-    bad: &BadPrefix<S>,
+    bad: &BadPrefix,
 ) -> Result<Anomaly, DecodeError> {
-    let culprit = &history.operations()[bad.culprit];
-    let diagnosis = diagnose(spec, history, bad)?.unwrap_or_else(|| no_order(culprit));
-    let Diagnosis {
-        operations,
-        suspects,
-        ..
-    } = &diagnosis;
-    let witness = minimise(spec, &bad.entries, operations, suspects);
+    let (diagnosis, explanation) = match &bad.impossible {
+        Impossible::Conflict(diagnosis) => (diagnosis.clone(), Vec::new()),
+        Impossible::Return(unexplained) => {
+            let culprit = &history.operations()[unexplained.culprit];
+            let diagnosis = diagnose(spec, history, bad, culprit)?;
+            (
+                diagnosis.unwrap_or_else(|| no_order(culprit)),
+                explanation(history, bad.event, unexplained),
+            )
+        }
+    };
+    let entries = entries(bad.calls(spec, history));
+    let witness = minimise(spec, &entries, &diagnosis.operations, &diagnosis.suspects);
     Ok(Anomaly {
         checker: "linearizability".to_owned(),
         class: diagnosis.class.to_owned(),
         sentence: diagnosis.sentence,
         witness,
         first_bad_event: Some(bad.event),
-        explanation: explanation(history, bad),
+        explanation,
         ..Anomaly::default()
     })
 }
@@ -38,15 +44,13 @@ pub(super) fn anomaly<S: Spec>(
 fn diagnose<S: Spec>(
     spec: &S,
     history: &History,
-    bad: &BadPrefix<S>,
+    bad: &BadPrefix,
+    culprit: &Operation,
 ) -> Result<Option<Diagnosis>, DecodeError> {
-    let mut operations = operations_until(history, bad.event + 1);
-    let end = history.operations()[bad.culprit]
-        .completed
-        .unwrap_or(bad.event);
-    operations.retain(|recorded| recorded.invoked < end && spec.key(recorded) == bad.key);
-    let mut calls = Vec::with_capacity(operations.len());
-    for recorded in &operations {
+    let end = culprit.completed.unwrap_or(bad.event);
+    let recorded = bad.calls(spec, history).recorded(end);
+    let mut calls = Vec::with_capacity(recorded.len());
+    for recorded in &recorded {
         let decoded = spec.decode(recorded)?;
         calls.push(Call {
             decoded,
@@ -54,9 +58,9 @@ fn diagnose<S: Spec>(
             has_times: history.has_times(),
         });
     }
-    let culprit = operations
+    let culprit = recorded
         .iter()
-        .position(|recorded| recorded.id == bad.culprit);
+        .position(|recorded| recorded.id == culprit.id);
     Ok(culprit.and_then(|culprit| spec.diagnose(&calls, culprit)))
 }
 
@@ -88,23 +92,23 @@ fn no_order(culprit: &Operation) -> Diagnosis {
     }
 }
 
-fn explanation<S: Spec>(history: &History, bad: &BadPrefix<S>) -> Vec<String> {
-    let Operation { id, process, f, .. } = &history.operations()[bad.culprit];
+fn explanation(history: &History, event: usize, unexplained: &UnexplainedReturn) -> Vec<String> {
+    let Operation { id, process, f, .. } = &history.operations()[unexplained.culprit];
     let mut lines = vec![format!(
         "Everything before event {} can be explained. There process {process}'s {f} (operation {id}) returns, and in no state that remains can it have happened:",
-        bad.unexplained
+        unexplained.event
     )];
-    lines.extend(bad.reasons.iter().take(STATES_TOLD_MAX).cloned());
-    if let Some(more @ 1..) = bad.reasons.len().checked_sub(STATES_TOLD_MAX) {
+    let reasons = &unexplained.reasons;
+    lines.extend(reasons.iter().take(STATES_TOLD_MAX).cloned());
+    if let Some(more @ 1..) = reasons.len().checked_sub(STATES_TOLD_MAX) {
         lines.push(format!("and {more} more states"));
     }
-    if bad.event != bad.unexplained {
+    if event != unexplained.event {
         let Event {
             process, kind, f, ..
-        } = &history.events()[bad.event];
+        } = &history.events()[event];
         lines.push(format!(
-            "This is certain since event {}, where process {process}'s {f} ends in `{}`: until then it might have ended otherwise.",
-            bad.event,
+            "This is certain since event {event}, where process {process}'s {f} ends in `{}`: until then it might have ended otherwise.",
             kind.word()
         ));
     }

@@ -4,87 +4,61 @@
 //! write will have failed, say. A prefix knows only what was known then, so it may become impossible
 //! later, but never possible again.
 
-use super::judge::{Judgement, judge};
+use super::judge::{Impossible, Judgement, judge};
 use super::limits::Meter;
-use super::objects;
-use super::problem::Entry;
-use crate::history::{History, Operation, Outcome, Value};
-use crate::spec::{DecodeError, Spec};
+use crate::history::History;
+use crate::spec::{Calls, Spec};
 
 /// A prefix of a history in which one key's operations are impossible.
-pub(super) struct BadPrefix<S: Spec> {
-    pub(super) key: Option<Value>,
+pub(super) struct BadPrefix {
     /// The prefix's last event, with which it became impossible.
     pub(super) event: usize,
-    /// The key's operations in the prefix.
-    pub(super) entries: Vec<Entry<S>>,
-    /// What a search of the prefix met: the return that nothing explains, and whose it is.
-    pub(super) unexplained: usize,
-    pub(super) culprit: usize,
-    pub(super) reasons: Vec<String>,
+    /// The ids of the operations on the key.
+    pub(super) ids: Vec<u32>,
+    /// What a judge of the prefix found.
+    pub(super) impossible: Impossible,
 }
 
-/// The operations of the first `end` events. Nobody knows how those end that are still open there.
-pub(super) fn operations_until(history: &History, end: usize) -> Vec<Operation> {
-    let begun = history
-        .operations()
-        .iter()
-        .take_while(|operation| operation.invoked < end);
-    begun
-        .map(|operation| match operation.completed {
-            Some(completed) if completed >= end => Operation {
-                outcome: Outcome::Info,
-                completed: None,
-                ..operation.clone()
-            },
-            _ => operation.clone(),
-        })
-        .collect()
+impl BadPrefix {
+    /// What is known of the key's operations in the prefix.
+    pub(super) fn calls<'a, S: Spec>(&'a self, spec: &'a S, history: &'a History) -> Calls<'a, S> {
+        Calls::new(spec, history, &self.ids).until(self.event + 1)
+    }
 }
 
 /// The shortest impossible prefix of an impossible one, unless the limits are met on the way.
 pub(super) fn shorten<S: Spec>(
     spec: &S,
     history: &History,
-    mut shortest: BadPrefix<S>,
+    mut shortest: BadPrefix,
     meter: &mut Meter,
-) -> Result<BadPrefix<S>, DecodeError> {
-    // The search explained everything before this event; mostly, its return makes the difference.
-    let mut possible = shortest.unexplained;
-    let mut end = possible + 1;
+) -> BadPrefix {
+    let (mut possible, mut end) = guess(history, &shortest);
     while possible < shortest.event {
-        match bad_prefix(spec, history, &shortest.key, end, meter)? {
-            Some(prefix) => shortest = prefix,
-            None => possible = end,
+        let calls = Calls::new(spec, history, &shortest.ids).until(end);
+        match judge(spec, calls, meter) {
+            Judgement::Impossible(impossible) => {
+                shortest.event = end - 1;
+                shortest.impossible = impossible;
+            }
+            Judgement::Possible(_) | Judgement::Exceeded { .. } => possible = end,
         }
         end = possible + (shortest.event + 1 - possible).div_ceil(2);
     }
-    Ok(shortest)
+    shortest
 }
 
-/// The prefix of the first `end` events, if it is impossible.
-fn bad_prefix<S: Spec>(
-    spec: &S,
-    history: &History,
-    key: &Option<Value>,
-    end: usize,
-    meter: &mut Meter,
-) -> Result<Option<BadPrefix<S>>, DecodeError> {
-    let mut objects = objects(spec, &operations_until(history, end))?;
-    let entries = objects.remove(key).unwrap_or_default();
-    Ok(match judge(spec, &entries, meter) {
-        Judgement::Impossible {
-            event,
-            culprit,
-            reasons,
-        } => Some(BadPrefix {
-            key: key.clone(),
-            event: end - 1,
-            entries,
-            unexplained: event,
-            culprit,
-            reasons,
-        }),
-        Judgement::Possible(_) | Judgement::Exceeded { .. } => None,
-    })
+/// How many events are known to be possible, and how many are probably not.
+fn guess(history: &History, bad: &BadPrefix) -> (usize, usize) {
+    match &bad.impossible {
+        // The search explained everything before this event; mostly, its return makes the difference.
+        Impossible::Return(unexplained) => (unexplained.event, unexplained.event + 1),
+        // Operations that exclude each other do so when the last of them has returned.
+        Impossible::Conflict(diagnosis) => {
+            let ends = diagnosis.operations.iter();
+            let ends = ends.filter_map(|&id| history.operations()[id].completed);
+            let last = ends.max().unwrap_or(bad.event).min(bad.event);
+            (0, last + 1)
+        }
+    }
 }

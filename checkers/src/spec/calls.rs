@@ -1,0 +1,128 @@
+//! The operations on one key, as a specification reads them.
+
+use super::{Decoded, Spec};
+use crate::history::{self, History, Outcome};
+use std::borrow::Cow;
+
+/// The moment of a completion that never comes.
+pub const NEVER: u32 = u32::MAX;
+
+/// The operations on one key that may have happened, in the order of their invocations. They are read
+/// from the history each time, so that whoever wants them all can keep them as narrow as it likes.
+pub struct Calls<'a, S: Spec + ?Sized> {
+    spec: &'a S,
+    history: &'a History,
+    /// The ids of the operations on the key, ascending.
+    ids: &'a [u32],
+    /// How many of the history's events are known.
+    end: usize,
+}
+
+impl<S: Spec + ?Sized> Clone for Calls<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Spec + ?Sized> Copy for Calls<'_, S> {}
+
+/// An operation that may have happened, or certainly did.
+pub struct Called<S: Spec + ?Sized> {
+    /// Its id in the history.
+    pub id: u32,
+    pub operation: S::Operation,
+    /// What it answered; `None` where nobody knows whether it happened.
+    pub returned: Option<S::Return>,
+    /// The index of its invocation among the history's events.
+    pub invoked: u32,
+    /// The index of its completion; [`NEVER`] exactly where `returned` is `None`.
+    pub completed: u32,
+}
+
+impl<'a, S: Spec + ?Sized> Calls<'a, S> {
+    /// The operations with these ids, which are those on one key.
+    pub(crate) fn new(spec: &'a S, history: &'a History, ids: &'a [u32]) -> Self {
+        let end = history.events().len();
+        assert!(
+            u32::try_from(end).is_ok_and(|end| end < NEVER),
+            "a history has fewer than 2^32 - 1 events"
+        );
+        Self {
+            spec,
+            history,
+            ids,
+            end,
+        }
+    }
+
+    /// What is known of the calls after the first `end` events.
+    pub(crate) fn until(self, end: usize) -> Self {
+        Self {
+            end: end.min(self.end),
+            ..self
+        }
+    }
+
+    /// At least so many operations may have happened as [`Calls::iter`] gives.
+    pub fn len_max(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The history that they are from, for words about them.
+    pub fn history(&self) -> &'a History {
+        self.history
+    }
+
+    /// The calls, in the order of their invocations.
+    pub fn iter(self) -> impl Iterator<Item = Called<S>> + 'a {
+        let known = self
+            .ids
+            .iter()
+            .map(move |&id| &self.history.operations()[id as usize])
+            .take_while(move |recorded| recorded.invoked < self.end);
+        known.filter_map(move |recorded| self.called(recorded))
+    }
+
+    /// All operations on the key that began before the event, as far as they are known.
+    pub(crate) fn recorded(self, event: usize) -> Vec<history::Operation> {
+        let all = self
+            .ids
+            .iter()
+            .map(|&id| &self.history.operations()[id as usize]);
+        let begun = all.take_while(|recorded| recorded.invoked < event.min(self.end));
+        begun
+            .map(|recorded| self.known(recorded).into_owned())
+            .collect()
+    }
+
+    fn called(&self, recorded: &history::Operation) -> Option<Called<S>> {
+        let recorded = self.known(recorded);
+        let (operation, returned) = match self.spec.decode(&recorded).ok()? {
+            Decoded::Returned(operation, returned) => (operation, Some(returned)),
+            Decoded::Uncertain(operation) => (operation, None),
+            Decoded::Absent => return None,
+        };
+        // Who claims to know the answer of an operation without completion does not know it.
+        let returned = returned.filter(|_| recorded.completed.is_some());
+        let completed = recorded.completed.filter(|_| returned.is_some());
+        Some(Called {
+            id: recorded.id as u32,
+            operation,
+            invoked: recorded.invoked as u32,
+            completed: completed.map_or(NEVER, |completed| completed as u32),
+            returned,
+        })
+    }
+
+    /// Of an operation that is still open at the end nobody knows how it will end.
+    fn known<'o>(&self, recorded: &'o history::Operation) -> Cow<'o, history::Operation> {
+        match recorded.completed {
+            Some(completed) if completed >= self.end => Cow::Owned(history::Operation {
+                outcome: Outcome::Info,
+                completed: None,
+                ..recorded.clone()
+            }),
+            _ => Cow::Borrowed(recorded),
+        }
+    }
+}
