@@ -15,6 +15,7 @@
 //! all but the last, which must be told when the faults ended, by the names that a command line uses.
 
 pub mod history;
+pub mod isolation;
 pub mod linearizability;
 pub mod model;
 pub mod named;

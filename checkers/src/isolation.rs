@@ -1,0 +1,17 @@
+//! Transactional isolation: which consistency models can a history of transactions satisfy?
+//!
+//! [`models`] says what each model forbids, [`phenomena`] what there is to forbid. Most phenomena are
+//! cycles of transactions, each of which must have come before the next: a [`graph::Graph`] holds what
+//! is known of who came before whom, [`orders`] adds to it session order and real time, and
+//! [`cycles::find`] says which phenomena its cycles are.
+
+pub mod components;
+pub mod cycles;
+pub mod graph;
+mod layers;
+pub mod models;
+pub mod orders;
+pub mod phenomena;
+mod reach;
+mod subgraph;
+mod walk;
