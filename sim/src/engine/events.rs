@@ -1,6 +1,6 @@
 //! The event queue: what happens when, in a total order.
 
-use super::heap::Heap;
+use super::radix_queue::RadixQueue;
 use super::slots::Id;
 
 /// Something that happens at an instant. Only ids: the data stays in the world's tables.
@@ -31,36 +31,52 @@ pub(super) enum Event {
 /// Events by time; those of one instant by their tie-breaker.
 #[derive(Debug, Default)]
 pub(super) struct EventQueue {
-    /// By time and tie-breaker, in one number.
-    heap: Heap<u128, Event>,
-    /// Timers in the heap that nobody waits for any more.
+    queue: RadixQueue<Event>,
+    /// Timers in the queue that nobody waits for any more.
     stale: usize,
 }
 
 impl EventQueue {
     #[inline]
     pub(super) fn push(&mut self, time_ns: u64, tie: u64, event: Event) {
-        self.heap
-            .push(u128::from(time_ns) << 64 | u128::from(tie), event);
+        self.queue.push(time_ns, tie, event);
     }
 
-    /// The next event, if it happens no later than `until_ns`.
+    /// The next event, if it happens no later than `until_ns`. To be asked when no crowd is next.
     #[inline]
     pub(super) fn pop_until(&mut self, until_ns: u64) -> Option<(u64, Event)> {
-        if time_of(self.heap.peek_key()?) > until_ns {
-            return None;
-        }
-        self.heap.pop().map(|(key, event)| (time_of(key), event))
+        self.queue.pop_until(until_ns)
+    }
+
+    /// Whether the next events are many, and to be [brought near](Self::bring_near) first.
+    #[inline]
+    pub(super) fn is_crowd_next(&self) -> bool {
+        self.queue.is_crowd_next()
+    }
+
+    pub(super) fn bring_near(&mut self) {
+        self.queue.bring_near();
+    }
+
+    /// The events that will happen next, in no order.
+    pub(super) fn near(&self) -> impl Iterator<Item = Event> {
+        self.queue.near()
     }
 
     /// The tie-breaker of the next event, if that happens at this time.
-    pub(super) fn next_tie_at(&self, time_ns: u64) -> Option<u64> {
-        let key = self.heap.peek_key()?;
-        (time_of(key) == time_ns).then_some(key as u64)
+    pub(super) fn next_tie_at(&mut self, time_ns: u64) -> Option<u64> {
+        if self.is_crowd_next() {
+            self.bring_near();
+        }
+        let (next_ns, tie) = self.queue.peek()?;
+        (next_ns == time_ns).then_some(tie)
     }
 
     /// Gives the next event another tie-breaker, if it happens no later than `until_ns`; whether it does.
     pub(super) fn put_next_behind(&mut self, tie: u64, until_ns: u64) -> bool {
+        if self.is_crowd_next() {
+            self.bring_near();
+        }
         let Some((time_ns, event)) = self.pop_until(until_ns) else {
             return false;
         };
@@ -69,17 +85,17 @@ impl EventQueue {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.heap.len() == 0
+        self.queue.len() == 0
     }
 
     /// Notes that one timer in the queue has become stale; sweeps them out when they are most of
     /// it, so that a program which cancels far time-outs for ever stays small.
     pub(super) fn note_stale(&mut self, is_live: impl Fn(Id) -> bool) {
         self.stale += 1;
-        if self.stale < 1024 || self.stale * 2 < self.heap.len() {
+        if self.stale < 1024 || self.stale * 2 < self.queue.len() {
             return;
         }
-        self.heap.retain(|event| match event {
+        self.queue.retain(|event| match event {
             Event::Timer(id) => is_live(id),
             _ => true,
         });
@@ -90,8 +106,4 @@ impl EventQueue {
     pub(super) fn note_stale_popped(&mut self) {
         self.stale = self.stale.saturating_sub(1);
     }
-}
-
-fn time_of(key: u128) -> u64 {
-    (key >> 64) as u64
 }

@@ -22,6 +22,11 @@ impl<K: Copy + Ord, V: Copy> Heap<K, V> {
         self.0.len()
     }
 
+    /// In no order.
+    pub(super) fn values(&self) -> impl Iterator<Item = V> {
+        self.0.iter().map(|(_, value)| *value)
+    }
+
     #[inline]
     pub(super) fn peek_key(&self) -> Option<K> {
         self.0.first().map(|(key, _)| *key)

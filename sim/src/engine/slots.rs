@@ -1,5 +1,7 @@
 //! Tables whose entries are named by ids that do not outlive them.
 
+use super::prefetch::prefetch;
+
 /// The name of an entry: its place, and which of the place's successive tenants it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Id {
@@ -62,6 +64,14 @@ impl<T> Slots<T> {
             value.as_ref()
         } else {
             None
+        }
+    }
+
+    /// Asks for the memory of an entry's place.
+    #[inline]
+    pub(super) fn prefetch(&self, id: Id) {
+        if let Some(entry) = self.entries.get(id.index as usize) {
+            prefetch(entry);
         }
     }
 

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use super::heap::Heap;
 use super::nodes::Node;
 use super::pct::{self, Fallen, PctQueue};
+use super::prefetch::prefetch;
 use super::slots::{Id, Slots};
 use super::trace::DecisionKind;
 use super::world::World;
@@ -130,6 +131,21 @@ impl Tasks {
         }
         self.ready.push(id, task);
         None
+    }
+
+    /// Asks for a task's memory, that it may have its turn soon.
+    #[inline]
+    pub(super) fn prefetch(&self, id: Id) {
+        self.slots.prefetch(id);
+    }
+
+    /// The same for its future's.
+    #[inline]
+    pub(super) fn prefetch_future(&self, id: Id) {
+        let task = self.slots.get(id);
+        if let Some(future) = task.and_then(|task| task.future.as_ref()) {
+            prefetch(&**future);
+        }
     }
 
     /// Puts a task that is marked ready into the queue.

@@ -18,6 +18,17 @@ pub(super) struct Timer {
 
 const NO_CLOCK: u32 = u32::MAX;
 
+impl Timer {
+    /// The task that waits.
+    #[inline]
+    pub(super) fn task(&self) -> Option<Id> {
+        match self.waiter {
+            Waiter::Task(id) => Some(id),
+            Waiter::Foreign(_) => None,
+        }
+    }
+}
+
 impl World {
     /// Waits for a deadline; `slot` is the sleeper's memory between polls.
     #[inline]

@@ -228,6 +228,10 @@ impl World {
 
     /// Lets the next event happen. `false` if none is left before the end.
     pub(super) fn step(&mut self) -> bool {
+        if self.events.is_crowd_next() {
+            self.events.bring_near();
+            self.look_ahead();
+        }
         let Some((time_ns, event)) = self.events.pop_until(self.config.end_ns) else {
             return false;
         };
@@ -239,6 +243,22 @@ impl World {
         self.counters.events += 1;
         self.happen(event);
         true
+    }
+
+    /// Asks for the memory that the events to come will look at. Sleepers are many, and each was last
+    /// looked at as it fell asleep: were their memory fetched when it is their turn, that would be most
+    /// of what a sleep costs. One kind after the other, for each leads to the next.
+    fn look_ahead(&self) {
+        let timers = || {
+            self.events.near().filter_map(|event| match event {
+                Event::Timer(id) => Some(id),
+                _ => None,
+            })
+        };
+        let sleepers = || timers().filter_map(|id| self.timers.get(id).and_then(Timer::task));
+        timers().for_each(|id| self.timers.prefetch(id));
+        sleepers().for_each(|task| self.tasks.prefetch(task));
+        sleepers().for_each(|task| self.tasks.prefetch_future(task));
     }
 
     /// Lets an event happen now.
