@@ -19,6 +19,8 @@ pub mod mutants;
 pub mod proxy;
 pub mod storage;
 
+pub use client_error::ClientError;
+
 /// A server at work, until it fails.
 ///
 /// Boxed, so that it is compiled here and not once more in each crate that starts one.

@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use squall_checkers::history::Value;
 use squall_checkers::verdict::Anomaly;
+use squall_models::ClientError;
 use squall_sim::engine::{Emitted, NodeId};
 use squall_sim::time::Instant;
 
@@ -93,6 +94,22 @@ pub enum Completion {
     Fail(String),
     /// It may have happened, or may yet.
     Info(String),
+}
+
+impl From<ClientError> for Completion {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::NotDone(why) => Self::Fail(why),
+            ClientError::Indeterminate(why) => Self::Info(why),
+        }
+    }
+}
+
+impl Completion {
+    /// How an operation ended, with an answer or without.
+    pub async fn of(performed: impl Future<Output = Result<Self, ClientError>>) -> Self {
+        performed.await.unwrap_or_else(Self::from)
+    }
 }
 
 /// What a server's words mean to the runner.

@@ -14,6 +14,17 @@ const ANY: &[&str] = &[
     "overload",
 ];
 
+/// What strikes the backends and the way to them, or asks more of them than they can do.
+const ON_BACKENDS: &[&str] = &[
+    "kill",
+    "power-loss",
+    "pause",
+    "partition",
+    "slow-links",
+    "lossy-links",
+    "overload",
+];
+
 /// The planted bugs, in the order of tables.
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -30,15 +41,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a POST that may have been executed is sent again",
         scenarios: &["proxy/once"],
         checkers: &["at-most-once"],
-        faults: &[
-            "kill",
-            "power-loss",
-            "pause",
-            "partition",
-            "slow-links",
-            "lossy-links",
-            "overload",
-        ],
+        faults: ON_BACKENDS,
     },
     Mutant {
         id: "proxy.half-open-unbounded",
@@ -46,15 +49,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "a half-open breaker lets everybody through",
         scenarios: &["proxy/echo", "proxy/recover"],
         checkers: &["half-open"],
-        faults: &[
-            "kill",
-            "power-loss",
-            "pause",
-            "partition",
-            "slow-links",
-            "lossy-links",
-            "overload",
-        ],
+        faults: ON_BACKENDS,
     },
     Mutant {
         id: "proxy.retries-without-budget",
@@ -62,15 +57,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "nothing bounds how many requests are sent again",
         scenarios: &["proxy/echo", "proxy/recover"],
         checkers: &["retry-budget", "recovery"],
-        faults: &[
-            "kill",
-            "power-loss",
-            "pause",
-            "partition",
-            "slow-links",
-            "lossy-links",
-            "overload",
-        ],
+        faults: ON_BACKENDS,
     },
     Mutant {
         id: "proxy.deadline-not-propagated",
@@ -78,15 +65,7 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "backends are not told when nobody waits any more, and work for those who have left",
         scenarios: &["proxy/recover"],
         checkers: &["wasted-work", "recovery"],
-        faults: &[
-            "kill",
-            "power-loss",
-            "pause",
-            "partition",
-            "slow-links",
-            "lossy-links",
-            "overload",
-        ],
+        faults: ON_BACKENDS,
     },
     Mutant {
         id: "proxy.all-ejected",
@@ -94,14 +73,6 @@ pub const MUTANTS: &[Mutant] = &[
         root_cause: "when checks fail everywhere, nobody is asked any more",
         scenarios: &["proxy/echo", "proxy/recover"],
         checkers: &["availability"],
-        faults: &[
-            "kill",
-            "power-loss",
-            "pause",
-            "partition",
-            "slow-links",
-            "lossy-links",
-            "overload",
-        ],
+        faults: ON_BACKENDS,
     },
 ];

@@ -5,10 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::clock::{Ahead, Clock, RATE_PPM_MAX};
 use super::network::FaultTag;
 use super::world::{self, World};
-use super::{HARNESS, NodeId};
+use super::{DAY_NS, HARNESS, NodeId};
 use crate::interpose::clocks;
-
-const DAY_NS: u64 = 86_400_000_000_000;
 
 /// What a fault does to a machine's clocks.
 ///

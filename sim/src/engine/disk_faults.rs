@@ -8,15 +8,13 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::NodeId;
 use super::disk::{Errno, Lie, Synced, Untruth};
 use super::files::OpenedFile;
 use super::network::FaultTag;
 use super::waker::Waiter;
 use super::world::{self, World};
+use super::{DAY_NS, NodeId};
 use crate::keyed::Key;
-
-const DAY_NS: u64 = 86_400_000_000_000;
 
 /// What a fault does to a disk. Probabilities are of a thousand, and for each operation anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -88,6 +88,9 @@ pub use crate::interpose::{ChangedWord, Escape, EscapeKind, Memory};
 /// The number of the harness's own node, which no fault touches.
 const HARNESS: u32 = 0;
 
+/// The longest time that a configuration or a fault may name.
+const DAY_NS: u64 = 86_400_000_000_000;
+
 /// A simulated machine. Number 0 is the harness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub(crate) u32);
@@ -150,7 +153,7 @@ impl Config {
             disk: disk::DiskOptions::default(),
             disk_profile: disk::CrashProfile::default(),
             disk_timing: DiskTiming::default(),
-            end_ns: 86_400_000_000_000,
+            end_ns: DAY_NS,
             detail: false,
             mutant: None,
         }

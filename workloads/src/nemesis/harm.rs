@@ -1,7 +1,5 @@
 //! What each fault does, and how it is undone.
 
-use std::collections::BTreeSet;
-
 use squall_sim::engine::{
     self, ClockEffect, DiskEffect, EndReport, FaultTag, LinkEffect, NameEffect, NodeId, TaskEffect,
     cuts,
@@ -20,25 +18,22 @@ impl Act {
             Fault::Bridge => self.apply_bridge(machines),
             Fault::MajoritiesRing => {
                 let links = cuts::majorities_ring(&self.cluster.servers);
-                self.apply_cut(machines, &links)
+                self.apply_effect(machines, &links, LinkEffect::Cut)
             }
-            Fault::Links { effect } => self.apply_to_links(machines, Direction::Both, *effect),
             Fault::Names { effect } => self.apply_to_names(machines, *effect),
             Fault::Tasks { effect } => self.apply_to_tasks(machines, *effect),
             Fault::Clock { effect } => self.apply_to_clocks(machines, *effect),
+            Fault::Links { effect } => self.apply_to_links(machines, Direction::Both, *effect),
             Fault::SlowLinks { extra_ns_max } => {
-                let effect = LinkEffect::Slow {
-                    extra_ns_max: *extra_ns_max,
-                };
+                let extra_ns_max = *extra_ns_max;
+                let effect = LinkEffect::Slow { extra_ns_max };
                 self.apply_to_links(machines, Direction::Both, effect)
             }
-            Fault::LossyLinks { per_mille } => self.apply_to_links(
-                machines,
-                Direction::Both,
-                LinkEffect::Lossy {
-                    per_mille: *per_mille,
-                },
-            ),
+            Fault::LossyLinks { per_mille } => {
+                let per_mille = *per_mille;
+                let effect = LinkEffect::Lossy { per_mille };
+                self.apply_to_links(machines, Direction::Both, effect)
+            }
             Fault::Kill => self.strike(machines, "killed", |node| {
                 // The process itself felt it, whoever was connected to it.
                 Some(node.kill().connections + 1)
@@ -129,11 +124,7 @@ impl Act {
         struck
             .iter()
             .for_each(|machine| self.moods.add(machine - first, tag, effect));
-        Applied {
-            struck,
-            tag: Some(tag),
-            observed: 0,
-        }
+        Applied::lasting(&struck, tag)
     }
 
     /// Puts an effect on the links between the targets and the other servers; if the targets are all
@@ -145,36 +136,22 @@ impl Act {
         direction: Direction,
         effect: LinkEffect,
     ) -> Applied {
-        let tag = engine::new_fault_tag();
-        let servers = 0..self.cluster.servers.len() as u32;
-        let is_target = |machine: &u32| machines.contains(machine);
-        let others: Vec<u32> = match servers.clone().all(|server| is_target(&server)) {
-            true => servers.collect(),
-            false => servers.filter(|server| !is_target(server)).collect(),
-        };
-        let (outgoing, incoming) = match direction {
-            Direction::Both => (true, true),
-            Direction::Outgoing => (true, false),
-            Direction::Incoming => (false, true),
-        };
-        let mut links = BTreeSet::new();
-        for (target, other) in machines
+        let cluster = &self.cluster;
+        let targets: Vec<NodeId> = machines
             .iter()
-            .flat_map(|target| others.iter().map(move |other| (*target, *other)))
-            .filter(|(target, other)| target != other)
-        {
-            links.extend(outgoing.then_some((target, other)));
-            links.extend(incoming.then_some((other, target)));
+            .map(|number| cluster.machine(*number))
+            .collect();
+        let mut others = cluster.servers.to_vec();
+        others.retain(|server| !targets.contains(server));
+        if others.is_empty() {
+            others = cluster.servers.to_vec();
         }
-        for (from, to) in links {
-            let (from, to) = (self.cluster.machine(from), self.cluster.machine(to));
-            engine::add_link_effect(from, to, tag, effect);
-        }
-        Applied {
-            struck: machines.to_vec(),
-            tag: Some(tag),
-            observed: 0,
-        }
+        let links = match direction {
+            Direction::Both => cuts::between(&targets, &others),
+            Direction::Outgoing => cuts::one_way(&targets, &others),
+            Direction::Incoming => cuts::one_way(&others, &targets),
+        };
+        self.apply_effect(machines, &links, effect)
     }
 
     /// Cuts the links among the servers that are not targets.
@@ -184,17 +161,13 @@ impl Act {
             .filter(|(_, number)| !bridges.contains(number))
             .map(|(server, _)| *server)
             .collect();
-        self.apply_cut(bridges, &cuts::between(&apart, &apart))
+        self.apply_effect(bridges, &cuts::between(&apart, &apart), LinkEffect::Cut)
     }
 
-    fn apply_cut(&self, machines: &[u32], links: &cuts::Links) -> Applied {
+    fn apply_effect(&self, machines: &[u32], links: &cuts::Links, effect: LinkEffect) -> Applied {
         let tag = engine::new_fault_tag();
-        cuts::add_effect(links, tag, LinkEffect::Cut);
-        Applied {
-            struck: machines.to_vec(),
-            tag: Some(tag),
-            observed: 0,
-        }
+        cuts::add_effect(links, tag, effect);
+        Applied::lasting(machines, tag)
     }
 
     fn apply_to_names(&self, machines: &[u32], effect: NameEffect) -> Applied {
@@ -210,11 +183,7 @@ impl Act {
                 engine::add_name_effect(asker, *server, tag, effect);
             }
         }
-        Applied {
-            struck: machines.to_vec(),
-            tag: Some(tag),
-            observed: 0,
-        }
+        Applied::lasting(machines, tag)
     }
 
     fn apply_to_tasks(&self, machines: &[u32], effect: TaskEffect) -> Applied {
@@ -234,11 +203,7 @@ impl Act {
         for machine in machines {
             engine::add_clock_effect(self.cluster.machine(*machine), tag, effect);
         }
-        Applied {
-            struck: machines.to_vec(),
-            tag: Some(tag),
-            observed: 0,
-        }
+        Applied::lasting(machines, tag)
     }
 
     /// Does something to each of the machines that is up; the episode's end undoes it. `act` answers
@@ -344,4 +309,15 @@ pub(super) struct Applied {
     /// Of what lasts until the episode's end.
     tag: Option<FaultTag>,
     observed: u64,
+}
+
+impl Applied {
+    /// What is felt under a tag until the episode's end.
+    fn lasting(struck: &[u32], tag: FaultTag) -> Self {
+        Self {
+            struck: struck.to_vec(),
+            tag: Some(tag),
+            observed: 0,
+        }
+    }
 }

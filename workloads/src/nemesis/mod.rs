@@ -41,6 +41,31 @@ pub struct Machines {
     pub clients: u32,
 }
 
+/// The one server of a system without copies.
+const THE_SERVER: Group = Group::Servers { first: 0, count: 1 };
+
+/// What a durable system of one server must survive, and its clients with it.
+pub const LONE_SERVER: [Strike; 18] = [
+    on(THE_SERVER, "kill"),
+    on(THE_SERVER, "power-loss"),
+    on(THE_SERVER, "pause"),
+    on(THE_SERVER, "sync-error"),
+    on(THE_SERVER, "read-error"),
+    on(THE_SERVER, "write-error"),
+    on(THE_SERVER, "no-space"),
+    on(THE_SERVER, "short-io"),
+    on(THE_SERVER, "slow-cpu"),
+    on(THE_SERVER, "panic"),
+    on(THE_SERVER, "stall"),
+    on(THE_SERVER, "slow-disk"),
+    on(Group::Clients, "pause"),
+    on(Group::Clients, "partition"),
+    on(Group::Clients, "slow-links"),
+    on(Group::Clients, "lossy-links"),
+    on(Group::Clients, "names"),
+    on(Group::Clients, "cancel"),
+];
+
 /// What a replicated system with a leader must survive.
 const CLUSTER: [Strike; 25] = [
     on(Group::Cluster, "partition"),

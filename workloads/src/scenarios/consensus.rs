@@ -284,11 +284,8 @@ impl RegisterClient {
             }
             Ok(_) => Completion::Ok(operation.value.clone()),
             // A failed compare-and-swap says that the values differed; one that was not done does not.
-            Err(ClientError::NotDone(why)) if operation.f == "cas" => {
-                Completion::Info(why.to_owned())
-            }
-            Err(ClientError::NotDone(why)) => Completion::Fail(why.to_owned()),
-            Err(ClientError::Indeterminate(why)) => Completion::Info(why.to_owned()),
+            Err(ClientError::NotDone(why)) if operation.f == "cas" => Completion::Info(why),
+            Err(error) => error.into(),
         }
     }
 }

@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Bandwidth, Latency, Route};
-use crate::engine::{NodeId, world};
+use crate::engine::{DAY_NS, NodeId, world};
 use crate::keyed::Key;
-
-const DAY_NS: u64 = 86_400_000_000_000;
 
 /// The name of a fault's effects on the network, to count and to end them by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

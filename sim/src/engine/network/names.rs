@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use super::{FaultTag, Latency};
-use crate::engine::NodeId;
 use crate::engine::nodes::ip_of;
 use crate::engine::world::{self, World};
+use crate::engine::{DAY_NS, NodeId};
 use crate::keyed::Key;
 
 /// How long a resolver asks a name server that does not answer: twice, five seconds each
@@ -34,7 +34,7 @@ impl NameEffect {
     /// Whether its latency is sound, and of a day at the most.
     pub const fn is_sound(&self) -> bool {
         match self {
-            Self::Slow { by } => by.is_sound() && by.longest_ns() <= 86_400_000_000_000,
+            Self::Slow { by } => by.is_sound() && by.longest_ns() <= DAY_NS,
             Self::Unknown | Self::Unanswered | Self::Stale { .. } => true,
         }
     }

@@ -6,7 +6,7 @@ use squall_checkers::{History, Verdict};
 use squall_models::broker::client::{Client, Event};
 use squall_sim::time::{Duration, Instant};
 
-use super::{STRIKES, in_vain, system};
+use super::system;
 use crate::clients::FinalOperation;
 use crate::generator::{self, Shape};
 use crate::nemesis::{self, Machines};
@@ -88,7 +88,12 @@ fn plan(scenario: &Scenario, seed: Seed, mutant: Option<String>) -> Plan {
             ],
         ),
         clients: generate(key.label("workload"), &shape),
-        faults: nemesis::random(key.label("faults"), &STRIKES, machines, &draft.phases),
+        faults: nemesis::random(
+            key.label("faults"),
+            &nemesis::LONE_SERVER,
+            machines,
+            &draft.phases,
+        ),
         ..draft
     }
 }
@@ -186,7 +191,7 @@ impl Participant {
                 self.is_in_doubt = false;
                 Completion::Ok(operation.value.clone())
             }
-            Err(error) => in_vain(error),
+            Err(error) => error.into(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 pub use fanout::FANOUT;
 pub use queue::QUEUE;
 use squall_checkers::verdict::Anomaly;
-use squall_models::broker::client::{self, Client, ClientError};
+use squall_models::broker::client::{self, Client};
 use squall_models::broker::server::{self, Limits};
 use squall_models::broker::streams::consumer::ConsumerConfig;
 use squall_models::broker::streams::stream::StreamConfig;
@@ -18,9 +18,8 @@ use squall_sim::engine::{Emitted, NodeId};
 use squall_sim::time::Duration;
 
 use crate::invariants::{Durability, ExclusiveDelivery};
-use crate::nemesis::{Group, Strike, on};
 use crate::plan::Plan;
-use crate::system::{Completion, Connection, Heard, System, start_server};
+use crate::system::{Connection, Heard, System, start_server};
 
 const PORT: u16 = 4222;
 const STREAM: &str = "JOBS";
@@ -29,29 +28,6 @@ const CONSUMER: &str = "workers";
 const SUBJECT: &str = "jobs";
 /// How long a delivery is held: short, so that a run sees some expire.
 const ACK_WAIT_MS: u64 = 1_000;
-
-const SERVER: Group = Group::Servers { first: 0, count: 1 };
-
-const STRIKES: [Strike; 18] = [
-    on(SERVER, "kill"),
-    on(SERVER, "power-loss"),
-    on(SERVER, "pause"),
-    on(SERVER, "sync-error"),
-    on(SERVER, "read-error"),
-    on(SERVER, "write-error"),
-    on(SERVER, "no-space"),
-    on(SERVER, "short-io"),
-    on(SERVER, "slow-cpu"),
-    on(SERVER, "panic"),
-    on(SERVER, "stall"),
-    on(SERVER, "slow-disk"),
-    on(Group::Clients, "pause"),
-    on(Group::Clients, "partition"),
-    on(Group::Clients, "slow-links"),
-    on(Group::Clients, "lossy-links"),
-    on(Group::Clients, "names"),
-    on(Group::Clients, "cancel"),
-];
 
 fn ack_wait(plan: &Plan) -> Duration {
     Duration::from_millis(plan.knob("ack-wait-ms", ACK_WAIT_MS))
@@ -166,12 +142,4 @@ fn report(truth: &Truth) -> Option<Heard> {
         _ => return None,
     };
     Some(Heard::Report { kind, what })
-}
-
-/// How an operation without an answer ended.
-fn in_vain(error: ClientError) -> Completion {
-    match error {
-        ClientError::NotDone(why) => Completion::Fail(why),
-        ClientError::Indeterminate(why) => Completion::Info(why),
-    }
 }

@@ -7,7 +7,7 @@ use squall_models::broker::client::{Client, Delivery};
 use squall_sim::keyed::Key;
 use squall_sim::time::{Duration, Instant};
 
-use super::{CONSUMER, STREAM, STRIKES, SUBJECT, ack_wait, in_vain, system};
+use super::{CONSUMER, STREAM, SUBJECT, ack_wait, system};
 use crate::clients::FinalOperation;
 use crate::generator::{self, Shape, padded, unpadded};
 use crate::nemesis::{self, Machines, scripts};
@@ -78,7 +78,7 @@ fn faults(key: Key, clients: u32, phases: &Phases) -> Vec<Episode> {
     match key.label("nemesis").below(12) {
         0..3 => scripts::power_cycles(key.label("power-cycles"), 1, phases),
         3 => scripts::failed_syncs(key.label("failed-syncs"), phases),
-        _ => nemesis::random(key.label("random"), &STRIKES, machines, phases),
+        _ => nemesis::random(key.label("random"), &nemesis::LONE_SERVER, machines, phases),
     }
 }
 
@@ -146,7 +146,7 @@ impl Worker {
             .publish_durable(SUBJECT, &id, payload.as_bytes(), deadline);
         match published.await {
             Ok(_) => Completion::Ok(value.clone()),
-            Err(error) => in_vain(error),
+            Err(error) => error.into(),
         }
     }
 
@@ -171,7 +171,7 @@ impl Worker {
         };
         match settled {
             Ok(()) => Completion::Ok(operation.value.clone()),
-            Err(error) => in_vain(error),
+            Err(error) => error.into(),
         }
     }
 

@@ -5,13 +5,12 @@ mod register;
 mod set;
 
 use std::cell::RefCell;
-use std::future::Future;
 use std::rc::Rc;
 
 pub use bank::BANK;
 pub use register::REGISTER;
 pub use set::SET;
-use squall_models::kv::client::{self, Client, ClientError};
+use squall_models::kv::client::{self, Client};
 use squall_models::kv::server;
 use squall_models::kv::truth::Truth;
 use squall_sim::engine::{Emitted, NodeId};
@@ -21,36 +20,13 @@ use squall_sim::time::Duration;
 use crate::clients::FinalOperation;
 use crate::generator::{self, Shape};
 use crate::invariants::Durability;
-use crate::nemesis::{self, Group, Machines, Strike, on, scripts};
+use crate::nemesis::{self, Machines, scripts};
 use crate::plan::{ClientPlan, Episode, Phases, Plan, Seed};
 use crate::scenario::Scenario;
 use crate::scenarios::draft;
-use crate::system::{Completion, Connection, Heard, System, start_server};
+use crate::system::{Connection, Heard, System, start_server};
 
 const PORT: u16 = 6379;
-const SERVER: Group = Group::Servers { first: 0, count: 1 };
-
-const STRIKES: [Strike; 18] = [
-    on(SERVER, "kill"),
-    on(SERVER, "power-loss"),
-    on(SERVER, "pause"),
-    on(SERVER, "sync-error"),
-    on(SERVER, "read-error"),
-    on(SERVER, "write-error"),
-    on(SERVER, "no-space"),
-    on(SERVER, "short-io"),
-    on(SERVER, "slow-cpu"),
-    on(SERVER, "panic"),
-    on(SERVER, "stall"),
-    on(SERVER, "slow-disk"),
-    on(Group::Clients, "pause"),
-    on(Group::Clients, "partition"),
-    on(Group::Clients, "slow-links"),
-    on(Group::Clients, "lossy-links"),
-    on(Group::Clients, "names"),
-    on(Group::Clients, "cancel"),
-];
-
 fn plan(
     scenario: &Scenario,
     seed: Seed,
@@ -89,8 +65,8 @@ fn faults(key: Key, clients: u32, phases: &Phases) -> Vec<Episode> {
     match key.label("nemesis").below(12) {
         0..3 => scripts::power_cycles(key.label("power-cycles"), 1, phases),
         3 | 4 => scripts::failed_syncs(key.label("failed-syncs"), phases),
-        5 => scripts::late_rot(key.label("rot"), &STRIKES, machines, phases),
-        _ => nemesis::random(key.label("random"), &STRIKES, machines, phases),
+        5 => scripts::late_rot(key.label("rot"), &nemesis::LONE_SERVER, machines, phases),
+        _ => nemesis::random(key.label("random"), &nemesis::LONE_SERVER, machines, phases),
     }
 }
 
@@ -164,14 +140,5 @@ impl System for Kv {
             }
             _ => Vec::new(),
         }
-    }
-}
-
-/// How an operation ended, whatever it was.
-async fn concluded(performed: impl Future<Output = Result<Completion, ClientError>>) -> Completion {
-    match performed.await {
-        Ok(completion) => completion,
-        Err(ClientError::NotDone(why)) => Completion::Fail(why),
-        Err(ClientError::Indeterminate(why)) => Completion::Info(why),
     }
 }

@@ -5,7 +5,7 @@ use squall_checkers::history::Value;
 use squall_models::kv::client::{Client, ClientError};
 use squall_sim::time::Instant;
 
-use super::{concluded, plan, system};
+use super::{plan, system};
 use crate::generator::{self, padded, unpadded};
 use crate::plan::{Plan, PlannedOperation};
 use crate::scenario::{Scenario, linearizable};
@@ -45,7 +45,7 @@ impl Connection for Registers {
         operation: &'a PlannedOperation,
         deadline: Instant,
     ) -> LocalFuture<'a, Completion> {
-        Box::pin(concluded(self.perform_any(operation, deadline)))
+        Box::pin(Completion::of(self.perform_any(operation, deadline)))
     }
 }
 

@@ -6,7 +6,7 @@ use squall_checkers::{History, Verdict};
 use squall_models::kv::client::{Client, ClientError};
 use squall_sim::time::Instant;
 
-use super::{concluded, final_read, plan, system};
+use super::{final_read, plan, system};
 use crate::generator::{self, Shape, padded, unpadded};
 use crate::plan::{Plan, PlannedOperation};
 use crate::record::Record;
@@ -59,7 +59,7 @@ impl Connection for Set {
         operation: &'a PlannedOperation,
         deadline: Instant,
     ) -> LocalFuture<'a, Completion> {
-        Box::pin(concluded(self.perform_any(operation, deadline)))
+        Box::pin(Completion::of(self.perform_any(operation, deadline)))
     }
 }
 

@@ -5,7 +5,6 @@ mod once;
 mod recover;
 
 use std::cell::RefCell;
-use std::future::Future;
 use std::rc::Rc;
 
 pub use echo::ECHO;
@@ -253,7 +252,7 @@ impl Connection for HttpClient {
         operation: &'a PlannedOperation,
         deadline: Instant,
     ) -> LocalFuture<'a, Completion> {
-        Box::pin(concluded(self.perform_any(operation, deadline)))
+        Box::pin(Completion::of(self.perform_any(operation, deadline)))
     }
 }
 
@@ -275,14 +274,5 @@ impl HttpClient {
             }
             _ => Ok(operation.unknown()),
         }
-    }
-}
-
-/// How an operation ended, whatever it was.
-async fn concluded(performed: impl Future<Output = Result<Completion, ClientError>>) -> Completion {
-    match performed.await {
-        Ok(completion) => completion,
-        Err(ClientError::NotDone(why)) => Completion::Fail(why),
-        Err(ClientError::Indeterminate(why)) => Completion::Info(why),
     }
 }
