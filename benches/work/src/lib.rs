@@ -3,6 +3,8 @@
 //! No engine is named here: each does the work in a program of its own, for two that override the
 //! symbols of libc cannot be linked into one.
 
+pub mod histories;
+
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};

@@ -1,0 +1,276 @@
+//! Histories of simulated clients of one register, of many, or of one with compare-and-set, for benches
+//! of checkers. The same recipe always gives the same history, so that figures can be compared: each
+//! client thinks, invokes, its operation takes effect at some later moment, and returns later still,
+//! all by one stream of random numbers. About 0.9 operations a client are open at any time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+/// What a history is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    pub object: Object,
+    pub operations: usize,
+    pub clients: usize,
+    /// How many of a thousand operations crash: half of those take effect.
+    pub crashes_per_mille: u64,
+    /// How many of a thousand reads see the value of 20 updates ago.
+    pub stale_per_mille: u64,
+    pub seed: u64,
+}
+
+/// What the clients use. All values are 0 at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A register that is never given a value twice.
+    Register,
+    /// So many of them.
+    Registers(u64),
+    /// A register with compare-and-set and five values.
+    CasRegister,
+}
+
+/// An event of a history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub process: u64,
+    pub kind: LineKind,
+    pub call: LineCall,
+    pub key: u64,
+    /// What a read saw, once it has returned.
+    pub seen: Option<i64>,
+    /// Nanoseconds.
+    pub time_ns: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    Invoke,
+    Ok,
+    Fail,
+    Info,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineCall {
+    Read,
+    Write(i64),
+    CompareAndSet(i64, i64),
+}
+
+/// The events of the history, in their order.
+pub fn history(recipe: &Recipe) -> Vec<Line> {
+    let mut simulation = Simulation::new(*recipe);
+    for client in 0..recipe.clients {
+        let time = simulation.random.below(200);
+        simulation.agenda.push(Reverse((time, client, Stage::Invoke)));
+    }
+    while let Some(Reverse((time, client, stage))) = simulation.agenda.pop() {
+        match stage {
+            Stage::Invoke => simulation.invoke(time, client),
+            Stage::TakeEffect => simulation.take_effect(time, client),
+            Stage::Return => simulation.respond(time, client),
+        }
+    }
+    simulation.lines
+}
+
+/// Splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % bound
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Invoke,
+    TakeEffect,
+    Return,
+}
+
+struct Client {
+    process: u64,
+    call: LineCall,
+    key: u64,
+    seen: Option<i64>,
+    failed: bool,
+}
+
+struct Simulation {
+    recipe: Recipe,
+    random: Random,
+    agenda: BinaryHeap<Reverse<(u64, usize, Stage)>>,
+    clients: Vec<Client>,
+    issued: usize,
+    last_value: i64,
+    /// By key, every value that it ever had.
+    values: BTreeMap<u64, Vec<i64>>,
+    lines: Vec<Line>,
+}
+
+impl Simulation {
+    fn new(recipe: Recipe) -> Self {
+        let client = |process| Client {
+            process: process as u64,
+            call: LineCall::Read,
+            key: 0,
+            seen: None,
+            failed: false,
+        };
+        Self {
+            recipe,
+            random: Random(recipe.seed),
+            agenda: BinaryHeap::new(),
+            clients: (0..recipe.clients).map(client).collect(),
+            issued: 0,
+            last_value: 0,
+            values: BTreeMap::new(),
+            lines: Vec::with_capacity(2 * recipe.operations),
+        }
+    }
+
+    fn invoke(&mut self, time: u64, client: usize) {
+        if self.issued == self.recipe.operations {
+            return;
+        }
+        self.issued += 1;
+        let key = match self.recipe.object {
+            Object::Registers(keys) => self.random.below(keys),
+            Object::Register | Object::CasRegister => 0,
+        };
+        let call = self.draw_call();
+        let acting = &mut self.clients[client];
+        (acting.call, acting.key, acting.seen, acting.failed) = (call, key, None, false);
+        self.log(time, client, LineKind::Invoke);
+        let later = time + 1 + self.random.below(1000);
+        self.agenda.push(Reverse((later, client, Stage::TakeEffect)));
+    }
+
+    fn draw_call(&mut self) -> LineCall {
+        if self.recipe.object != Object::CasRegister {
+            if self.random.below(2) == 0 {
+                return LineCall::Read;
+            }
+            self.last_value += 1;
+            return LineCall::Write(self.last_value);
+        }
+        match self.random.below(3) {
+            0 => LineCall::Read,
+            1 => LineCall::Write(self.random.below(5) as i64),
+            _ => {
+                let expected = self.random.below(5) as i64;
+                LineCall::CompareAndSet(expected, self.random.below(5) as i64)
+            }
+        }
+    }
+
+    fn take_effect(&mut self, time: u64, client: usize) {
+        let crashes = self.recipe.crashes_per_mille;
+        let is_crash = crashes > 0 && self.random.below(1000) < crashes;
+        let is_applied = !is_crash || self.random.below(2) == 1;
+        if is_applied {
+            self.apply(client);
+        }
+        if is_crash {
+            self.clients[client].seen = None;
+            self.log(time, client, LineKind::Info);
+            self.clients[client].process += self.recipe.clients as u64;
+            let later = time + self.random.below(200);
+            self.agenda.push(Reverse((later, client, Stage::Invoke)));
+        } else {
+            let later = time + 1 + self.random.below(1000);
+            self.agenda.push(Reverse((later, client, Stage::Return)));
+        }
+    }
+
+    fn apply(&mut self, client: usize) {
+        let acting = &mut self.clients[client];
+        let values = self.values.entry(acting.key).or_insert_with(|| vec![0]);
+        let value = values[values.len() - 1];
+        match acting.call {
+            LineCall::Read => {
+                let stale = self.recipe.stale_per_mille;
+                let is_stale = stale > 0 && self.random.below(1000) < stale;
+                let old = values[values.len().saturating_sub(21)];
+                acting.seen = Some(if is_stale { old } else { value });
+            }
+            LineCall::Write(new) => values.push(new),
+            LineCall::CompareAndSet(expected, new) if expected == value => values.push(new),
+            LineCall::CompareAndSet(..) => acting.failed = true,
+        }
+    }
+
+    fn respond(&mut self, time: u64, client: usize) {
+        let kind = match self.clients[client].failed {
+            true => LineKind::Fail,
+            false => LineKind::Ok,
+        };
+        self.log(time, client, kind);
+        let later = time + self.random.below(200);
+        self.agenda.push(Reverse((later, client, Stage::Invoke)));
+    }
+
+    fn log(&mut self, time: u64, client: usize, kind: LineKind) {
+        let acting = &self.clients[client];
+        self.lines.push(Line {
+            process: acting.process,
+            kind,
+            call: acting.call,
+            key: acting.key,
+            seen: acting.seen.filter(|_| kind == LineKind::Ok),
+            time_ns: time * 1000,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe(object: Object) -> Recipe {
+        Recipe {
+            object,
+            operations: 1000,
+            clients: 5,
+            crashes_per_mille: 0,
+            stale_per_mille: 0,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn a_recipe_gives_the_history_that_its_figures_are_of() {
+        let stale = Recipe {
+            stale_per_mille: 10,
+            ..recipe(Object::CasRegister)
+        };
+        let lines = history(&stale);
+        let first = (lines[0].time_ns, lines[0].process, lines[0].call);
+        assert_eq!(first, (35_000, 3, LineCall::CompareAndSet(0, 3)));
+        let read = (lines[7].time_ns, lines[7].process, lines[7].seen);
+        assert_eq!(read, (1_080_000, 4, Some(0)));
+        assert_eq!(lines.len(), 2000);
+    }
+
+    #[test]
+    fn a_crashed_process_never_acts_again() {
+        let crashing = Recipe {
+            crashes_per_mille: 50,
+            ..recipe(Object::Register)
+        };
+        let lines = history(&crashing);
+        let crashed = lines.iter().filter(|line| line.kind == LineKind::Info);
+        for (index, line) in crashed.clone().map(|line| (line.time_ns, line.process)) {
+            let later = lines.iter().filter(|line| line.time_ns > index);
+            assert!(later.into_iter().all(|after| after.process != line));
+        }
+        assert!(crashed.count() > 10);
+    }
+}
