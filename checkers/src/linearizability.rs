@@ -7,25 +7,30 @@
 //! linearizable histories are linearizable.
 
 mod anomaly;
+mod catalogue;
+mod choices;
 mod configuration;
+mod hashing;
 mod judge;
 mod limits;
+mod memo;
 mod minimise;
+mod open;
 mod order;
 mod prefix;
 mod problem;
 mod search;
 mod slots;
-mod timeline;
 mod trail;
+mod used;
+mod walk;
 
-use crate::history::{History, Operation, Value};
-use crate::spec::{Calls, DecodeError, Decoded, DecodedBy, Spec};
+use crate::history::{History, Value};
+use crate::spec::{Calls, DecodeError, Spec};
 use crate::verdict::Verdict;
 use judge::{Judgement, judge};
 use limits::Meter;
 use prefix::BadPrefix;
-use problem::Entry;
 use std::collections::BTreeMap;
 
 pub use limits::Limits;
@@ -97,24 +102,6 @@ fn objects<S: Spec>(
         ids.push(recorded.id as u32);
     }
     Ok(objects)
-}
-
-fn entry<S: Spec>(decoded: DecodedBy<S>, recorded: &Operation) -> Option<Entry<S>> {
-    let (operation, returned) = match decoded {
-        Decoded::Returned(operation, returned) => (operation, Some(returned)),
-        Decoded::Uncertain(operation) => (operation, None),
-        Decoded::Absent => return None,
-    };
-    // Who claims to know the answer of an operation without completion does not know it.
-    let returned = returned.filter(|_| recorded.completed.is_some());
-    let completed = recorded.completed.filter(|_| returned.is_some());
-    Some(Entry {
-        id: recorded.id,
-        operation,
-        returned,
-        invoked: recorded.invoked,
-        completed,
-    })
 }
 
 fn not_judged(

@@ -8,6 +8,7 @@ use std::fmt;
 use std::hash::Hash;
 use thiserror::Error;
 
+pub(crate) use calls::called;
 pub use calls::{Called, Calls, NEVER};
 
 /// A sequential specification: an object that does one operation at a time.

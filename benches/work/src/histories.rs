@@ -63,7 +63,9 @@ pub fn history(recipe: &Recipe) -> Vec<Line> {
     let mut simulation = Simulation::new(*recipe);
     for client in 0..recipe.clients {
         let time = simulation.random.below(200);
-        simulation.agenda.push(Reverse((time, client, Stage::Invoke)));
+        simulation
+            .agenda
+            .push(Reverse((time, client, Stage::Invoke)));
     }
     while let Some(Reverse((time, client, stage))) = simulation.agenda.pop() {
         match stage {
@@ -150,7 +152,8 @@ impl Simulation {
         (acting.call, acting.key, acting.seen, acting.failed) = (call, key, None, false);
         self.log(time, client, LineKind::Invoke);
         let later = time + 1 + self.random.below(1000);
-        self.agenda.push(Reverse((later, client, Stage::TakeEffect)));
+        self.agenda
+            .push(Reverse((later, client, Stage::TakeEffect)));
     }
 
     fn draw_call(&mut self) -> LineCall {

@@ -1,6 +1,6 @@
 //! Why a history is impossible, for a reader.
 
-use super::judge::{Impossible, UnexplainedReturn, entries};
+use super::judge::{Impossible, UnexplainedReturn};
 use super::minimise::minimise;
 use super::prefix::BadPrefix;
 use crate::history::{Event, History, Operation, Value};
@@ -27,13 +27,14 @@ pub(super) fn anomaly<S: Spec>(
             )
         }
     };
-    let entries = entries(bad.calls(spec, history));
-    let witness = minimise(spec, &entries, &diagnosis.operations, &diagnosis.suspects);
+    let calls = bad.calls(spec, history);
+    let core = minimise(calls, &diagnosis.operations, &diagnosis.suspects);
     Ok(Anomaly {
         checker: "linearizability".to_owned(),
         class: diagnosis.class.to_owned(),
         sentence: diagnosis.sentence,
-        witness,
+        witness: core.operations,
+        minimal: core.is_minimal,
         first_bad_event: Some(bad.event),
         explanation,
         ..Anomaly::default()

@@ -1,10 +1,11 @@
 //! One object's operations in, one judgement out.
 
+use super::catalogue::{Catalogue, StateNumber};
 use super::limits::{Exceeded, Meter};
-use super::problem::{CONCURRENCY_MAX, Entry, Problem};
+use super::problem::{CONCURRENCY_MAX, Item, Problem};
 use super::search::{Found, Search};
 use super::trail::Moment;
-use crate::spec::{Calls, Decision, Diagnosis, NEVER, Spec};
+use crate::spec::{Calls, Decision, Diagnosis, Spec};
 
 pub(super) enum Judgement {
     /// The ids of the operations, each with the moment at which it happened, in order.
@@ -41,7 +42,7 @@ pub(super) fn judge<S: Spec>(spec: &S, calls: Calls<'_, S>, meter: &mut Meter) -
         Some(Decision::Impossible(diagnosis)) => {
             Judgement::Impossible(Impossible::Conflict(diagnosis))
         }
-        None => judge_from(spec, None, &entries(calls), meter),
+        None => search(calls, meter),
     }
 }
 
@@ -57,62 +58,68 @@ fn with_moments<S: Spec>(calls: Calls<'_, S>, order: &[u32]) -> Vec<(Moment, usi
     order.iter().map(&mut happens).collect()
 }
 
-/// The calls, all at once.
-pub(super) fn entries<S: Spec>(calls: Calls<'_, S>) -> Vec<Entry<S>> {
-    calls
-        .iter()
-        .map(|called| Entry {
-            id: called.id as usize,
-            operation: called.operation,
-            returned: called.returned,
-            invoked: called.invoked as usize,
-            completed: (called.completed != NEVER).then_some(called.completed as usize),
-        })
-        .collect()
-}
-
-/// Judges operations on an object that may be in any of the states; `None` is its initial one.
-pub(super) fn judge_from<S: Spec>(
-    spec: &S,
-    states: Option<&[S::State]>,
-    entries: &[Entry<S>],
-    meter: &mut Meter,
-) -> Judgement {
-    let mut problem = match Problem::new(spec, entries, meter.memory_bytes_max()) {
+/// Judges by the general search.
+fn search<S: Spec>(calls: Calls<'_, S>, meter: &mut Meter) -> Judgement {
+    let (mut catalogue, items) = compile(calls);
+    let problem = match Problem::new(&catalogue, items) {
         Ok(problem) => problem,
         Err(limit) => return Judgement::Exceeded { limit, event: 0 },
     };
-    if let Some(states) = states {
-        problem.start_in(states);
-    }
-    let found = match problem.timeline.slot_count {
-        0..=64 => Search::<S, 1>::new(&mut problem).run(meter),
-        65..=256 => Search::<S, 4>::new(&mut problem).run(meter),
-        _ => Search::<S, { CONCURRENCY_MAX as usize / 64 }>::new(&mut problem).run(meter),
-    };
-    match found {
+    match find(&problem, &mut catalogue, &[Catalogue::<S>::INITIAL], meter) {
         Found::Order(trail) => {
-            let ids = &problem.timeline.ids;
-            let order = trail.in_order().into_iter();
-            Judgement::Possible(
-                order
-                    .map(|(moment, number)| (moment, ids[number as usize]))
-                    .collect(),
-            )
+            let id = |number: u32| problem.items[number as usize].id as usize;
+            let order = trail.in_order();
+            Judgement::Possible(order.map(|(moment, number)| (moment, id(number))).collect())
         }
         Found::Exceeded { limit, step } => Judgement::Exceeded {
             limit,
-            event: problem.steps()[step as usize].event,
+            event: event(&problem, step),
         },
         Found::Impossible(frontier) => {
-            let step = problem.steps()[frontier.step as usize];
-            let class = problem.class(step.operation);
-            let states = frontier.states.iter();
+            let step = problem.steps[frontier.step as usize];
+            let culprit = problem.items[step.operation() as usize];
+            let reasons = frontier.states.iter().map(|&state| {
+                let reason = catalogue.explain(state, culprit.class);
+                format!("state {}: {reason}", catalogue.state(state))
+            });
             Judgement::Impossible(Impossible::Return(UnexplainedReturn {
-                event: step.event,
-                culprit: problem.timeline.ids[step.operation as usize],
-                reasons: states.map(|&state| problem.explain(state, class)).collect(),
+                event: culprit.completed as usize,
+                culprit: culprit.id as usize,
+                reasons: reasons.collect(),
             }))
         }
+    }
+}
+
+fn event(problem: &Problem, step: u32) -> usize {
+    let step = problem.steps.get(step as usize);
+    step.map_or(0, |&step| problem.event(step) as usize)
+}
+
+/// The calls as numbers, and what the numbers mean.
+pub(super) fn compile<'a, S: Spec>(calls: Calls<'a, S>) -> (Catalogue<'a, S>, Vec<Item>) {
+    let mut catalogue = Catalogue::new(calls.spec());
+    let mut items = Vec::with_capacity(calls.len_max());
+    items.extend(calls.iter().map(|called| Item {
+        id: called.id,
+        class: catalogue.class_of(called.operation, called.returned),
+        invoked: called.invoked,
+        completed: called.completed,
+    }));
+    (catalogue, items)
+}
+
+/// Searches with sets as wide as the problem needs.
+pub(super) fn find<S: Spec>(
+    problem: &Problem,
+    catalogue: &mut Catalogue<'_, S>,
+    starts: &[StateNumber],
+    meter: &mut Meter,
+) -> Found {
+    const WORDS_MAX: usize = CONCURRENCY_MAX as usize / 64;
+    match problem.slot_count {
+        0..=64 => Search::<S, 1>::new(problem, catalogue).run(starts, meter),
+        65..=256 => Search::<S, 4>::new(problem, catalogue).run(starts, meter),
+        _ => Search::<S, WORDS_MAX>::new(problem, catalogue).run(starts, meter),
     }
 }

@@ -65,10 +65,6 @@ impl Meter {
         }
     }
 
-    pub(super) fn memory_bytes_max(&self) -> u64 {
-        self.limits.memory_bytes_max
-    }
-
     /// Counts one more configuration, with so many bytes held.
     ///
     /// # Errors

@@ -10,46 +10,43 @@
 //! such step: it makes its readers impossible.) The steps are taken in chunks, as in Zeller and
 //! Hildebrandt's "Simplifying and isolating failure-inducing input", 2002.
 
-use super::judge::{Judgement, judge_from};
+use super::catalogue::{Catalogue, ClassNumber, StateNumber};
+use super::judge::{compile, find};
 use super::limits::{Limits, Meter};
-use super::problem::Entry;
-use crate::spec::{Effect, Spec};
-use std::collections::{BTreeSet, HashSet};
+use super::problem::{Item, Problem};
+use super::search::Found;
+use crate::spec::{Calls, Effect, NEVER, Spec};
 
-/// How often a smaller set is tried, and how hard. All bounds are counts, so that the result is the
-/// same on every machine.
-const TRIES_MAX: usize = 400;
-const CONFIGURATIONS_PER_TRY_MAX: u64 = 20_000;
-const CONFIGURATIONS_MAX: u64 = 500_000;
+/// How much work goes into smaller sets: about an operation looked at. All bounds are counts, so
+/// that the result is the same on every machine.
+const WORK_MAX: u64 = 30_000_000;
+/// What a visited configuration costs in comparison.
+const WORK_PER_CONFIGURATION: u64 = 16;
+const CONFIGURATIONS_PER_TRY_MAX: u64 = 50_000;
 const MEMORY_BYTES_PER_TRY_MAX: u64 = 256 << 20;
 /// How much work goes into finding the states that the object can be in.
 const STATE_STEPS_MAX: usize = 1_000_000;
 
-/// The ids of operations whose certainty alone makes `entries` impossible, in ascending order. `named`,
-/// and those together with `suspects`, are guesses: where one is right, it saves the search, and
-/// `named` are all in the result.
-pub(super) fn minimise<S: Spec>(
-    spec: &S,
-    entries: &[Entry<S>],
-    named: &[usize],
-    suspects: &[usize],
-) -> Vec<usize> {
-    let states = reachable_states(spec, entries);
-    let entries = entries.to_vec();
-    let mut attempt = Attempt {
-        spec,
-        start: None,
-        entries,
-        tries: 0,
-        configurations: 0,
-    };
+/// Operations whose certainty alone is impossible.
+pub(super) struct Core {
+    /// Their ids, ascending.
+    pub(super) operations: Vec<usize>,
+    /// Whether without any one of them the others were shown to be possible.
+    pub(super) is_minimal: bool,
+}
+
+/// Finds such operations among impossible calls. `named`, and those together with `suspects`, are
+/// guesses: where one is right, it saves the search, and `named` are all in the result.
+pub(super) fn minimise<S: Spec>(calls: Calls<'_, S>, named: &[usize], suspects: &[usize]) -> Core {
+    let mut attempt = Attempt::new(calls);
+    let states = attempt.reachable_states();
     if let Some(states) = &states
-        && let Some(kept) = attempt.without_past(states, named)
+        && let Some(core) = attempt.without_past(states, named)
     {
-        return united(kept, named);
+        return united(core, named);
     }
     let guess = attempt.certain(|id| named.contains(&id) || suspects.contains(&id));
-    if attempt.is_impossible(&guess) {
+    if attempt.judge(&guess) == Judged::Impossible {
         return united(attempt.shrink(guess), named);
     }
     if let Some(states) = states {
@@ -59,180 +56,212 @@ pub(super) fn minimise<S: Spec>(
     attempt.shrink(certain)
 }
 
-fn united(mut kept: Vec<usize>, named: &[usize]) -> Vec<usize> {
-    kept.extend(named);
-    kept.sort_unstable();
-    kept.dedup();
-    kept
+fn united(core: Core, named: &[usize]) -> Core {
+    let mut operations = core.operations.clone();
+    operations.extend(named);
+    operations.sort_unstable();
+    operations.dedup();
+    Core {
+        is_minimal: core.is_minimal && operations == core.operations,
+        operations,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Judged {
+    Impossible,
+    Possible,
+    /// Within the limits of a try.
+    Unknown,
 }
 
 struct Attempt<'a, S: Spec> {
-    spec: &'a S,
-    /// The states in which `entries` may begin; `None` for the initial one.
-    start: Option<Vec<S::State>>,
-    entries: Vec<Entry<S>>,
-    tries: usize,
-    configurations: u64,
+    catalogue: Catalogue<'a, S>,
+    /// The states in which `items` may begin.
+    starts: Vec<StateNumber>,
+    items: Vec<Item>,
+    /// By class, its operations when nobody knows whether they happened; nothing where that says
+    /// nothing.
+    relaxed: Vec<Option<ClassNumber>>,
+    work: u64,
 }
 
-impl<S: Spec> Attempt<'_, S> {
+impl<'a, S: Spec> Attempt<'a, S> {
+    fn new(calls: Calls<'a, S>) -> Self {
+        let (mut catalogue, items) = compile(calls);
+        let classes = 0..catalogue.class_count() as ClassNumber;
+        let mut relax = |class: ClassNumber| {
+            let is_read = catalogue.effect(class) == Effect::ReadOnly;
+            (!is_read).then(|| catalogue.relaxed(class))
+        };
+        let mut relaxed: Vec<Option<ClassNumber>> = classes.map(&mut relax).collect();
+        let rest = relaxed.len() as ClassNumber..catalogue.class_count() as ClassNumber;
+        relaxed.extend(rest.map(Some));
+        Self {
+            starts: vec![Catalogue::<S>::INITIAL],
+            catalogue,
+            items,
+            relaxed,
+            work: 0,
+        }
+    }
+
+    /// Every state that the operations can lead to in any order, and maybe more; `None` if they are
+    /// too many to tell.
+    fn reachable_states(&mut self) -> Option<Vec<StateNumber>> {
+        let classes: Vec<ClassNumber> = (0..self.relaxed.len() as ClassNumber).collect();
+        self.catalogue.reachable(&classes, STATE_STEPS_MAX)
+    }
+
     /// The ids of the certain operations among those that are wanted.
     fn certain(&self, is_wanted: impl Fn(usize) -> bool) -> Vec<usize> {
-        let certain = self
-            .entries
-            .iter()
-            .filter(|entry| entry.completed.is_some());
-        certain
-            .map(|entry| entry.id)
-            .filter(|&id| is_wanted(id))
-            .collect()
+        let certain = self.items.iter().filter(|item| item.completed != NEVER);
+        let ids = certain.map(|item| item.id as usize);
+        ids.filter(|&id| is_wanted(id)).collect()
     }
 
     /// What stays of some operations, if they are impossible whatever was before the first of them.
-    fn without_past(&mut self, states: &[S::State], ids: &[usize]) -> Option<Vec<usize>> {
+    fn without_past(&mut self, states: &[StateNumber], ids: &[usize]) -> Option<Core> {
         let ids = self.certain(|id| ids.contains(&id));
-        let first = self.entries.iter().find(|entry| ids.contains(&entry.id))?;
-        let entries = self.after(first.invoked);
-        let (tries, configurations) = (self.tries, self.configurations);
-        let start = Some(states.to_vec());
-        let mut rest = Attempt {
-            spec: self.spec,
-            start,
-            entries,
-            tries,
-            configurations,
-        };
-        rest.is_impossible(&ids).then(|| rest.shrink(ids))
+        let is_named = |item: &&Item| ids.contains(&(item.id as usize));
+        let first = self.items.iter().find(is_named)?.invoked;
+        let after = self.after(first);
+        let whole = std::mem::replace(&mut self.items, after);
+        self.starts = states.to_vec();
+        if self.judge(&ids) == Judged::Impossible {
+            return Some(self.shrink(ids));
+        }
+        self.items = whole;
+        self.starts = vec![Catalogue::<S>::INITIAL];
+        None
     }
 
-    /// Finds the last event after which the operations are impossible whatever was before it.
-    fn forget_the_past(&mut self, states: Vec<S::State>) {
-        let cuts: Vec<usize> = self.entries.iter().map(|entry| entry.invoked).collect();
-        let (mut impossible, mut possible) = (None, cuts.len());
-        let mut low = 0;
-        while low < possible {
-            let middle = low + (possible - low) / 2;
+    /// Forgets all before the last event after which the operations are impossible whatever was
+    /// before it.
+    fn forget_the_past(&mut self, states: Vec<StateNumber>) {
+        let cuts: Vec<u32> = self.items.iter().map(|item| item.invoked).collect();
+        let starts = std::mem::replace(&mut self.starts, states);
+        let mut impossible = None;
+        // The core of most histories is short, so cuts are tried from the end, ever further back.
+        let (mut low, mut high) = (0, cuts.len());
+        let mut distance = 16;
+        while low < high {
+            let middle = if impossible.is_none() {
+                high.saturating_sub(distance).max(low)
+            } else {
+                low + (high - low) / 2
+            };
+            distance *= 4;
             let after = self.after(cuts[middle]);
-            if self.is_judged_impossible(Some(&states), &after) {
+            if self.judge_items(after.clone()) == Judged::Impossible {
                 impossible = Some(after);
                 low = middle + 1;
             } else {
-                possible = middle;
+                high = middle;
             }
         }
-        if let Some(after) = impossible {
-            self.entries = after;
-            self.start = Some(states);
+        match impossible {
+            Some(after) => self.items = after,
+            None => self.starts = starts,
         }
     }
 
     /// What may still happen after an event. What was open there may have happened before.
-    fn after(&self, event: usize) -> Vec<Entry<S>> {
-        let mut after = Vec::new();
-        for entry in &self.entries {
-            if entry.invoked >= event {
-                after.push(entry.clone());
-            } else if entry.completed.is_none_or(|completed| completed >= event) {
-                after.push(entry.relaxed());
+    fn after(&self, event: u32) -> Vec<Item> {
+        let after = self.items.iter().filter_map(|item| {
+            if item.invoked >= event {
+                Some(*item)
+            } else if item.completed >= event {
+                self.relax(item)
+            } else {
+                None
             }
-        }
-        after
+        });
+        after.collect()
+    }
+
+    /// The same operation, but nobody knows whether it happened. Whatever was possible stays so.
+    fn relax(&self, item: &Item) -> Option<Item> {
+        let class = self.relaxed[item.class as usize]?;
+        Some(Item {
+            class,
+            completed: NEVER,
+            ..*item
+        })
     }
 
     /// Takes away chunks, ever smaller ones, as long as what stays is impossible.
-    fn shrink(&mut self, mut kept: Vec<usize>) -> Vec<usize> {
+    fn shrink(&mut self, mut kept: Vec<usize>) -> Core {
         let mut size = kept.len().div_ceil(2);
-        while size > 0 && !kept.is_empty() {
+        loop {
             let mut start = 0;
+            let mut is_needed = true;
             let mut shrunk = false;
             while start < kept.len() {
                 let end = (start + size).min(kept.len());
                 let rest = [&kept[..start], &kept[end..]].concat();
-                if self.is_impossible(&rest) {
-                    kept = rest;
-                    shrunk = true;
-                } else {
-                    start = end;
+                match self.judge(&rest) {
+                    Judged::Impossible => {
+                        kept = rest;
+                        shrunk = true;
+                    }
+                    judged => {
+                        is_needed &= judged == Judged::Possible;
+                        start = end;
+                    }
                 }
             }
             if size > 1 {
                 size = size.div_ceil(2);
-            } else if !shrunk {
-                break;
+            } else if !shrunk || kept.is_empty() {
+                return Core {
+                    operations: kept,
+                    is_minimal: is_needed && !shrunk,
+                };
             }
         }
-        kept
     }
 
-    fn is_impossible(&mut self, certain: &[usize]) -> bool {
-        let relaxed = self.relaxed(certain);
-        let start = self.start.take();
-        let is_impossible = self.is_judged_impossible(start.as_deref(), &relaxed);
-        self.start = start;
-        is_impossible
+    /// Judges the operations when only some are certain: those with these ids, ascending.
+    fn judge(&mut self, certain: &[usize]) -> Judged {
+        let mut certain = certain.iter().peekable();
+        let items = self.items.iter().filter_map(|item| {
+            let id = item.id as usize;
+            while certain.next_if(|&&other| other < id).is_some() {}
+            match certain.next_if(|&&other| other == id) {
+                Some(_) => Some(*item),
+                None => self.relax(item),
+            }
+        });
+        let items = items.collect();
+        self.judge_items(items)
     }
 
-    fn is_judged_impossible(&mut self, states: Option<&[S::State]>, entries: &[Entry<S>]) -> bool {
-        if self.tries >= TRIES_MAX || self.configurations >= CONFIGURATIONS_MAX {
-            return false;
+    fn judge_items(&mut self, mut items: Vec<Item>) -> Judged {
+        let returns = items.iter().map(|item| item.completed);
+        let Some(last) = returns.filter(|&completed| completed != NEVER).max() else {
+            return Judged::Possible;
+        };
+        // What begins later explains nothing.
+        items.truncate(items.partition_point(|item| item.invoked < last));
+        self.work += self.items.len() as u64;
+        if self.work >= WORK_MAX {
+            return Judged::Unknown;
         }
-        self.tries += 1;
+        let Ok(problem) = Problem::new(&self.catalogue, items) else {
+            return Judged::Unknown;
+        };
         let mut meter = Meter::new(Limits {
             configurations_max: CONFIGURATIONS_PER_TRY_MAX,
             memory_bytes_max: MEMORY_BYTES_PER_TRY_MAX,
             time_max: None,
         });
-        let judgement = judge_from(self.spec, states, entries, &mut meter);
-        self.configurations += meter.configurations;
-        matches!(judgement, Judgement::Impossible { .. })
-    }
-
-    fn relaxed(&self, certain: &[usize]) -> Vec<Entry<S>> {
-        let certain: BTreeSet<usize> = certain.iter().copied().collect();
-        let mut relaxed = Vec::new();
-        for entry in &self.entries {
-            if certain.contains(&entry.id) {
-                relaxed.push(entry.clone());
-            } else if entry.effect(self.spec) != Effect::ReadOnly {
-                relaxed.push(entry.relaxed());
-            }
-        }
-        relaxed
-    }
-}
-
-/// Every state that the operations can lead to in any order, and maybe more; `None` if they are too
-/// many to tell.
-fn reachable_states<S: Spec>(spec: &S, entries: &[Entry<S>]) -> Option<Vec<S::State>> {
-    let mut known = HashSet::new();
-    let mut kinds = Vec::new();
-    for entry in entries {
-        for kind in [
-            (&entry.operation, entry.returned.as_ref()),
-            (&entry.operation, None),
-        ] {
-            if known.insert(kind) {
-                kinds.push(kind);
-            }
+        let found = find(&problem, &mut self.catalogue, &self.starts, &mut meter);
+        self.work += WORK_PER_CONFIGURATION * meter.configurations;
+        match found {
+            Found::Impossible(_) => Judged::Impossible,
+            Found::Order(_) => Judged::Possible,
+            Found::Exceeded { .. } => Judged::Unknown,
         }
     }
-    let initial = spec.initial();
-    let mut seen = HashSet::from([initial.clone()]);
-    let mut states = vec![initial];
-    let mut next = 0;
-    while next < states.len() {
-        let state = states[next].clone();
-        next += 1;
-        if next * kinds.len() > STATE_STEPS_MAX {
-            return None;
-        }
-        for (operation, returned) in &kinds {
-            if let Ok(after) = spec.step(&state, operation, *returned)
-                && seen.insert(after.clone())
-            {
-                states.push(after);
-            }
-        }
-    }
-    Some(states)
 }

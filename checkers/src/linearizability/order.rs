@@ -1,8 +1,7 @@
 //! Checks an order that is said to explain a history, without any search.
 
-use super::entry;
 use crate::history::{History, Operation, Value};
-use crate::spec::Spec;
+use crate::spec::{Spec, called};
 use std::collections::BTreeMap;
 use thiserror::Error;
 
@@ -35,6 +34,7 @@ pub fn verify_order<S: Spec>(
     replay(spec, history.operations(), order)
 }
 
+/// Each at most once, nothing that did not happen, and everything that did.
 fn verify_each_once<S: Spec>(
     spec: &S,
     history: &History,
@@ -43,41 +43,35 @@ fn verify_each_once<S: Spec>(
     let mut is_placed = vec![false; history.operations().len()];
     for &id in order {
         let is_placed = is_placed.get_mut(id).ok_or(NotAnOrder::DidNotHappen(id))?;
-        if *is_placed {
+        if std::mem::replace(is_placed, true) {
             return Err(NotAnOrder::Twice(id));
         }
-        *is_placed = true;
     }
-    for (recorded, is_placed) in history.operations().iter().zip(is_placed) {
-        let known = spec
-            .decode(recorded)
-            .ok()
-            .and_then(|decoded| entry::<S>(decoded, recorded));
-        match known {
-            None if is_placed => return Err(NotAnOrder::DidNotHappen(recorded.id)),
-            Some(entry) if entry.completed.is_some() && !is_placed => {
-                return Err(NotAnOrder::Missing(recorded.id));
-            }
-            _ => {}
+    let left_out = (0..is_placed.len()).filter(|&id| !is_placed[id]);
+    for id in left_out {
+        let known = called(spec, &history.operations()[id]);
+        if known.is_some_and(|called| called.returned.is_some()) {
+            return Err(NotAnOrder::Missing(id));
         }
     }
     Ok(())
 }
 
 fn verify_time(operations: &[Operation], order: &[usize]) -> Result<(), NotAnOrder> {
-    let mut last_invoked: Option<&Operation> = None;
+    let mut last_invoked: Option<(usize, usize)> = None;
     for operation in order.iter().map(|&id| &operations[id]) {
+        let (id, invoked) = (operation.id, operation.invoked);
         match (last_invoked, operation.completed) {
-            (Some(last), Some(completed)) if completed < last.invoked => {
+            (Some((last, event)), Some(completed)) if completed < event => {
                 return Err(NotAnOrder::AgainstTime {
-                    earlier: last.id,
-                    later: operation.id,
+                    earlier: last,
+                    later: id,
                 });
             }
             _ => {}
         }
-        if last_invoked.is_none_or(|last| last.invoked < operation.invoked) {
-            last_invoked = Some(operation);
+        if last_invoked.is_none_or(|(_, event)| event < invoked) {
+            last_invoked = Some((id, invoked));
         }
     }
     Ok(())
@@ -86,14 +80,12 @@ fn verify_time(operations: &[Operation], order: &[usize]) -> Result<(), NotAnOrd
 fn replay<S: Spec>(spec: &S, operations: &[Operation], order: &[usize]) -> Result<(), NotAnOrder> {
     let mut states: BTreeMap<Option<Value>, S::State> = BTreeMap::new();
     for recorded in order.iter().map(|&id| &operations[id]) {
-        let decoded = spec.decode(recorded).ok();
-        let entry = decoded.and_then(|decoded| entry::<S>(decoded, recorded));
-        let entry = entry.ok_or(NotAnOrder::DidNotHappen(recorded.id))?;
+        let called = called(spec, recorded).ok_or(NotAnOrder::DidNotHappen(recorded.id))?;
         let state = states
             .entry(spec.key(recorded))
             .or_insert_with(|| spec.initial());
         *state = spec
-            .step(state, &entry.operation, entry.returned.as_ref())
+            .step(state, &called.operation, called.returned.as_ref())
             .map_err(|reason| NotAnOrder::Impossible {
                 id: recorded.id,
                 reason: reason.into_owned(),

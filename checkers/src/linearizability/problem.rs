@@ -1,298 +1,258 @@
-//! The operations on one key, numbered and tabulated for the search.
-//!
-//! The search handles numbers only: operations with equal effect and answer share a *class*, states
-//! are interned, and transitions are remembered.
+//! The operations on one key, numbered and laid out in time for the search.
 
+use super::catalogue::{Catalogue, ClassNumber, StateNumber};
 use super::limits::Exceeded;
-use super::timeline::{OperationNumber, Step, Timeline};
-use crate::spec::{Effect, Reason, Spec};
-use std::collections::{BTreeMap, HashMap};
+use super::slots::Slots;
+use crate::spec::{Effect, NEVER, Spec};
 
-/// An operation on the key under judgement.
-pub(super) struct Entry<S: Spec> {
-    /// Its id in the history.
-    pub(super) id: usize,
-    pub(super) operation: S::Operation,
-    /// `None` where nobody knows whether it happened.
-    pub(super) returned: Option<S::Return>,
-    pub(super) invoked: usize,
-    /// The index of its completion; `None` exactly where `returned` is.
-    pub(super) completed: Option<usize>,
-}
-
-impl<S: Spec> Clone for Entry<S> {
-    fn clone(&self) -> Self {
-        Self {
-            id: self.id,
-            operation: self.operation.clone(),
-            returned: self.returned.clone(),
-            invoked: self.invoked,
-            completed: self.completed,
-        }
-    }
-}
-
-impl<S: Spec> Entry<S> {
-    /// The same operation, but nobody knows whether it happened. Whatever was possible stays so.
-    pub(super) fn relaxed(&self) -> Self {
-        Self {
-            returned: None,
-            completed: None,
-            ..self.clone()
-        }
-    }
-
-    pub(super) fn effect(&self, spec: &S) -> Effect {
-        spec.effect(&self.operation, self.returned.as_ref())
-    }
-}
+/// An operation's place among those of a problem.
+pub(super) type OperationNumber = u32;
 
 /// How many operations that happened may be open at once.
 pub(super) const CONCURRENCY_MAX: u32 = 1024;
 
-/// An interned state.
-pub(super) type StateNumber = u32;
-/// A set of interchangeable operations.
-pub(super) type ClassNumber = u32;
-
-pub(super) struct Class<S: Spec> {
-    operation: S::Operation,
-    returned: Option<S::Return>,
-    pub(super) effect: Effect,
-    /// The state after an overwrite.
-    target: StateNumber,
-    /// The only state in which it can happen, and what then comes of it.
-    only: Option<(StateNumber, Option<StateNumber>)>,
-    /// Its uncertain operations in the order of their invocations; empty for a certain class.
-    pub(super) uncertain: Vec<OperationNumber>,
+/// An operation that happened, or may have: then `completed` is [`NEVER`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Item {
+    /// Its id in the history.
+    pub(super) id: u32,
+    pub(super) class: ClassNumber,
+    /// The indices of its events in the history.
+    pub(super) invoked: u32,
+    pub(super) completed: u32,
 }
 
-impl<S: Spec> Class<S> {
-    pub(super) fn only_state(&self) -> Option<StateNumber> {
-        self.only.map(|(state, _)| state)
+/// An invocation or a return of an operation that happened. Uncertain operations take no step: they
+/// are there from their invocation on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step(u32);
+
+impl Step {
+    fn new(operation: OperationNumber, is_return: bool) -> Self {
+        Self(operation << 1 | u32::from(is_return))
+    }
+
+    #[inline]
+    pub(super) fn operation(self) -> OperationNumber {
+        self.0 >> 1
+    }
+
+    #[inline]
+    pub(super) fn is_return(self) -> bool {
+        self.0 & 1 == 1
     }
 }
 
-pub(super) struct Problem<'a, S: Spec> {
-    spec: &'a S,
-    /// The states in which the history may begin.
-    pub(super) starts: Vec<StateNumber>,
-    pub(super) timeline: Timeline,
-    pub(super) classes: Vec<Class<S>>,
-    /// The class of each operation.
-    pub(super) class_of: Vec<ClassNumber>,
-    states: Vec<S::State>,
-    state_numbers: HashMap<S::State, StateNumber>,
-    transitions: HashMap<(StateNumber, ClassNumber), Option<StateNumber>>,
-    /// By state: the last step at which an operation that is no overwrite could want it.
-    last_wish: Vec<u32>,
-    /// The last step at which an operation might want any state at all.
-    last_wish_for_any: u32,
-    pub(super) uncertain_overwrites: BTreeMap<StateNumber, Vec<ClassNumber>>,
-    pub(super) uncertain_updates: Vec<ClassNumber>,
+/// Class indices with a state each, ordered by it.
+type ByState = Vec<(StateNumber, u32)>;
+
+/// Stands for no state in particular.
+pub(super) const ANY_STATE: StateNumber = StateNumber::MAX;
+
+/// Uncertain operations of one class, in the order of their invocations.
+pub(super) struct Uncertain {
+    pub(super) class: ClassNumber,
+    pub(super) operations: Vec<OperationNumber>,
 }
 
-impl<'a, S: Spec> Problem<'a, S> {
-    pub(super) const INITIAL: StateNumber = 0;
+/// What the search decides about. Operations are numbered in the order of their invocations.
+pub(super) struct Problem {
+    pub(super) items: Vec<Item>,
+    pub(super) steps: Vec<Step>,
+    /// By operation: the slot that it holds while it is open. Nothing for an uncertain one.
+    slots: Vec<u16>,
+    pub(super) slot_count: u32,
+    pub(super) uncertain: Vec<Uncertain>,
+    /// The indices of classes of uncertain operations that overwrite, by the state that they lead to.
+    pub(super) uncertain_overwrites: ByState,
+    /// The indices of the others, by the only state in which they can happen; [`ANY_STATE`] if there
+    /// is none such.
+    uncertain_updates: ByState,
+    /// Those states, each once.
+    pub(super) states_of_updates: Vec<StateNumber>,
+    /// By state: the last event at which an operation that is no overwrite could want it.
+    last_wish: Vec<u32>,
+    /// The last event at which an operation might want any state at all.
+    last_wish_for_any: u32,
+}
 
-    /// Uncertain operations that cannot change the state are left out: they explain nothing.
+impl Problem {
+    /// Of `items` in the order of their invocations. Uncertain operations that cannot change the state
+    /// explain nothing, and are left out.
     ///
     /// # Errors
-    /// Where a search could not even begin within the memory given.
-    pub(super) fn new(
-        spec: &'a S,
-        entries: &[Entry<S>],
-        memory_bytes_max: u64,
+    /// Where more operations are open at once than a search can handle.
+    pub(super) fn new<S: Spec>(
+        catalogue: &Catalogue<'_, S>,
+        mut items: Vec<Item>,
     ) -> Result<Self, Exceeded> {
-        let useful =
-            |entry: &&Entry<S>| entry.completed.is_some() || entry.effect(spec) != Effect::ReadOnly;
-        let entries: Vec<&Entry<S>> = entries.iter().filter(useful).collect();
-        let mut timeline = Timeline::new(
-            entries
-                .iter()
-                .map(|entry| (entry.id, entry.invoked, entry.completed)),
+        items.retain(|item| {
+            item.completed != NEVER || catalogue.effect(item.class) != Effect::ReadOnly
+        });
+        assert!(
+            items.is_sorted_by_key(|item| item.invoked),
+            "operations come in the order of their invocations"
         );
-        if timeline.slot_count > CONCURRENCY_MAX {
-            return Err(Exceeded::Concurrency(CONCURRENCY_MAX));
-        }
-        if timeline.open_bytes() > memory_bytes_max {
-            return Err(Exceeded::MemoryBytes(memory_bytes_max));
-        }
-        timeline.note_open();
+        let steps = steps(&items);
         let mut problem = Self {
-            spec,
-            starts: vec![Self::INITIAL],
-            timeline,
-            classes: Vec::new(),
-            class_of: Vec::with_capacity(entries.len()),
-            states: Vec::new(),
-            state_numbers: HashMap::new(),
-            transitions: HashMap::new(),
-            last_wish: Vec::new(),
-            last_wish_for_any: 0,
-            uncertain_overwrites: BTreeMap::new(),
+            slots: Vec::new(),
+            slot_count: 0,
+            items,
+            steps,
+            uncertain: Vec::new(),
+            uncertain_overwrites: Vec::new(),
             uncertain_updates: Vec::new(),
+            states_of_updates: Vec::new(),
+            last_wish: vec![0; catalogue.state_count()],
+            last_wish_for_any: 0,
         };
-        problem.intern(spec.initial());
-        problem.classify(&entries);
-        problem.note_uncertain_classes();
-        problem.note_wishes();
+        problem.give_slots()?;
+        problem.gather_uncertain(catalogue);
+        problem.note_wishes(catalogue);
         Ok(problem)
     }
 
-    /// Says that the history may begin in any of the states.
-    pub(super) fn start_in(&mut self, states: &[S::State]) {
-        self.starts = states
-            .iter()
-            .map(|state| self.intern(state.clone()))
-            .collect();
-    }
-
-    fn classify(&mut self, entries: &[&Entry<S>]) {
-        let mut numbers: HashMap<(S::Operation, Option<S::Return>), ClassNumber> = HashMap::new();
-        for (number, entry) in entries.iter().enumerate() {
-            let name = (entry.operation.clone(), entry.returned.clone());
-            let class = *numbers.entry(name).or_insert_with(|| self.add_class(entry));
-            self.class_of.push(class);
-            if entry.completed.is_none() {
-                self.classes[class as usize]
-                    .uncertain
-                    .push(number as OperationNumber);
-            }
-        }
-    }
-
-    fn add_class(&mut self, entry: &Entry<S>) -> ClassNumber {
-        let (operation, returned) = (&entry.operation, entry.returned.as_ref());
-        let after = |state: &S::State| self.spec.step(state, operation, returned).ok();
-        let only = self.spec.only_state(operation, returned).map(|state| {
-            let next = after(&state);
-            (state, next)
-        });
-        let overwritten = after(&self.spec.initial());
-        let effect = match entry.effect(self.spec) {
-            // An overwrite that cannot happen is none: the specification breaks its word.
-            Effect::Overwrite if overwritten.is_none() => Effect::Update,
-            effect => effect,
-        };
-        let class = Class {
-            operation: operation.clone(),
-            returned: entry.returned.clone(),
-            effect,
-            target: overwritten.map_or(Self::INITIAL, |state| self.intern(state)),
-            only: only
-                .map(|(state, next)| (self.intern(state), next.map(|state| self.intern(state)))),
-            uncertain: Vec::new(),
-        };
-        self.classes.push(class);
-        (self.classes.len() - 1) as ClassNumber
-    }
-
-    fn note_uncertain_classes(&mut self) {
-        for (number, class) in self.classes.iter().enumerate() {
-            if class.uncertain.is_empty() {
+    fn give_slots(&mut self) -> Result<(), Exceeded> {
+        let mut taken = Slots::<{ CONCURRENCY_MAX as usize / 64 }>::EMPTY;
+        self.slots = vec![0; self.items.len()];
+        for step in &self.steps {
+            let slot = &mut self.slots[step.operation() as usize];
+            if step.is_return() {
+                taken.remove((*slot).into());
                 continue;
             }
-            let number = number as ClassNumber;
-            match class.effect {
-                Effect::Overwrite => {
-                    self.uncertain_overwrites
-                        .entry(class.target)
-                        .or_default()
-                        .push(number);
+            let free = taken.first_free();
+            let free = free.ok_or(Exceeded::Concurrency(CONCURRENCY_MAX))?;
+            taken.insert(free);
+            *slot = free as u16;
+            self.slot_count = self.slot_count.max(free + 1);
+        }
+        Ok(())
+    }
+
+    fn gather_uncertain<S: Spec>(&mut self, catalogue: &Catalogue<'_, S>) {
+        let mut index_of = vec![NEVER; catalogue.class_count()];
+        for (number, item) in self.items.iter().enumerate() {
+            if item.completed != NEVER {
+                continue;
+            }
+            let index = &mut index_of[item.class as usize];
+            if *index == NEVER {
+                *index = self.uncertain.len() as u32;
+                self.uncertain.push(Uncertain {
+                    class: item.class,
+                    operations: Vec::new(),
+                });
+            }
+            let operations = &mut self.uncertain[*index as usize].operations;
+            operations.push(number as OperationNumber);
+        }
+        for (index, uncertain) in self.uncertain.iter().enumerate() {
+            let index = index as u32;
+            match catalogue.target(uncertain.class) {
+                Some(target) => self.uncertain_overwrites.push((target, index)),
+                None => {
+                    let only = catalogue.only_state(uncertain.class);
+                    self.uncertain_updates
+                        .push((only.unwrap_or(ANY_STATE), index));
                 }
-                Effect::Update => self.uncertain_updates.push(number),
-                Effect::ReadOnly => {}
             }
         }
+        self.uncertain_overwrites.sort_unstable();
+        self.uncertain_updates.sort_unstable();
+        let states = self.uncertain_updates.iter().map(|&(state, _)| state);
+        self.states_of_updates = states.collect();
+        self.states_of_updates.dedup();
     }
 
     /// Notes until when each state can matter to anyone: an overwrite after which only overwrites
     /// come might as well go unseen.
-    fn note_wishes(&mut self) {
-        self.last_wish = vec![0; self.states.len()];
-        for (number, &class) in self.class_of.iter().enumerate() {
-            let class = &self.classes[class as usize];
-            let until = self.timeline.returned[number];
-            match (class.effect, class.only) {
-                (Effect::Overwrite, _) => {}
-                (_, Some((state, _))) => {
-                    let last = &mut self.last_wish[state as usize];
-                    *last = until.max(*last);
-                }
-                (_, None) => self.last_wish_for_any = until.max(self.last_wish_for_any),
-            }
+    fn note_wishes<S: Spec>(&mut self, catalogue: &Catalogue<'_, S>) {
+        for item in &self.items {
+            let last = match catalogue.only_state(item.class) {
+                _ if catalogue.target(item.class).is_some() => continue,
+                Some(state) => &mut self.last_wish[state as usize],
+                None => &mut self.last_wish_for_any,
+            };
+            *last = item.completed.max(*last);
         }
     }
 
-    fn intern(&mut self, state: S::State) -> StateNumber {
-        if let Some(&number) = self.state_numbers.get(&state) {
-            return number;
-        }
-        let number = self.states.len() as StateNumber;
-        self.states.push(state.clone());
-        self.state_numbers.insert(state, number);
-        number
+    /// Whether the state can matter to an operation that returns after the event.
+    pub(super) fn is_wanted_after(&self, state: StateNumber, event: u32) -> bool {
+        let last = self.last_wish.get(state as usize).copied().unwrap_or(0);
+        last.max(self.last_wish_for_any) > event
     }
 
-    /// The state after an operation of the class, if it can happen.
-    pub(super) fn step(&mut self, state: StateNumber, class: ClassNumber) -> Option<StateNumber> {
-        let known = &self.classes[class as usize];
-        if known.effect == Effect::Overwrite {
-            return Some(known.target);
-        }
-        if let Some((only, next)) = known.only {
-            return if state == only { next } else { None };
-        }
-        if let Some(&next) = self.transitions.get(&(state, class)) {
-            return next;
-        }
-        let next = self
-            .step_in_words(state, class)
-            .ok()
-            .map(|next| self.intern(next));
-        self.transitions.insert((state, class), next);
-        next
+    /// The classes of uncertain overwrites after which the state is this one.
+    pub(super) fn uncertain_overwrites_to(&self, state: StateNumber) -> &[(StateNumber, u32)] {
+        of_state(&self.uncertain_overwrites, state)
     }
 
-    fn step_in_words(&self, state: StateNumber, class: ClassNumber) -> Result<S::State, Reason> {
-        let class = &self.classes[class as usize];
-        self.spec.step(
-            &self.states[state as usize],
-            &class.operation,
-            class.returned.as_ref(),
-        )
+    /// The classes of uncertain updates that can happen in this state alone.
+    pub(super) fn uncertain_updates_in(&self, state: StateNumber) -> &[(StateNumber, u32)] {
+        of_state(&self.uncertain_updates, state)
     }
 
-    /// A state, and why an operation of the class cannot happen in it.
-    pub(super) fn explain(&self, state: StateNumber, class: ClassNumber) -> String {
-        match self.step_in_words(state, class) {
-            Err(reason) => format!("state {}: {reason}", self.states[state as usize]),
-            Ok(_) => format!("state {}: it can happen", self.states[state as usize]),
+    #[inline]
+    pub(super) fn class(&self, operation: OperationNumber) -> ClassNumber {
+        self.items[operation as usize].class
+    }
+
+    #[inline]
+    pub(super) fn slot(&self, operation: OperationNumber) -> u32 {
+        self.slots[operation as usize].into()
+    }
+
+    /// The step's index among the history's events.
+    #[inline]
+    pub(super) fn event(&self, step: Step) -> u32 {
+        let item = &self.items[step.operation() as usize];
+        if step.is_return() {
+            item.completed
+        } else {
+            item.invoked
         }
     }
 
-    /// Whether the value of an overwrite can matter to an operation that returns after the step.
-    pub(super) fn is_wanted_after(&self, class: ClassNumber, step: u32) -> bool {
-        let target = self.classes[class as usize].target;
-        let last = self.last_wish.get(target as usize).copied().unwrap_or(0);
-        last.max(self.last_wish_for_any) > step
+    /// How many bytes the problem holds.
+    pub(super) fn bytes(&self) -> u64 {
+        let uncertain = self.uncertain.iter();
+        let operations: usize = uncertain.map(|uncertain| uncertain.operations.len()).sum();
+        let bytes = self.items.capacity() * size_of::<Item>()
+            + self.steps.capacity() * size_of::<Step>()
+            + self.slots.capacity() * size_of::<u16>()
+            + self.uncertain.capacity() * size_of::<Uncertain>()
+            + operations * size_of::<OperationNumber>()
+            + self.last_wish.capacity() * size_of::<u32>();
+        bytes as u64
     }
+}
 
-    pub(super) fn class(&self, number: OperationNumber) -> ClassNumber {
-        self.class_of[number as usize]
-    }
+fn of_state(all: &[(StateNumber, u32)], state: StateNumber) -> &[(StateNumber, u32)] {
+    let from = all.partition_point(|&(other, _)| other < state);
+    let count = all[from..].partition_point(|&(other, _)| other == state);
+    &all[from..from + count]
+}
 
-    pub(super) fn effect(&self, number: OperationNumber) -> Effect {
-        self.classes[self.class(number) as usize].effect
+/// The invocations and returns of what happened, in the order of their events.
+fn steps(items: &[Item]) -> Vec<Step> {
+    let certain = |number: &usize| items[*number].completed != NEVER;
+    let mut returns: Vec<u32> = (0..items.len())
+        .filter(certain)
+        .map(|number| number as u32)
+        .collect();
+    returns.sort_unstable_by_key(|&number| items[number as usize].completed);
+    let mut steps = Vec::with_capacity(2 * returns.len());
+    let mut returns = returns.into_iter().peekable();
+    for number in (0..items.len()).filter(certain) {
+        let invoked = items[number].invoked;
+        let earlier = |&number: &u32| items[number as usize].completed < invoked;
+        while let Some(returned) = returns.next_if(earlier) {
+            steps.push(Step::new(returned, true));
+        }
+        steps.push(Step::new(number as u32, false));
     }
-
-    /// The only state in which the operation can happen, if there is just one.
-    pub(super) fn only_state(&self, number: OperationNumber) -> Option<StateNumber> {
-        self.classes[self.class(number) as usize].only_state()
-    }
-
-    pub(super) fn steps(&self) -> &[Step] {
-        &self.timeline.steps
-    }
+    steps.extend(returns.map(|number| Step::new(number, true)));
+    steps
 }

@@ -38,6 +38,28 @@ impl<const WORDS: usize> Slots<WORDS> {
         self.0.iter().all(|&word| word == 0)
     }
 
+    /// The slots in ascending order.
+    pub(super) fn iter(self) -> impl Iterator<Item = u32> {
+        (0..WORDS).flat_map(move |index| {
+            let mut word = self.0[index];
+            std::iter::from_fn(move || {
+                let bit = (word != 0).then(|| word.trailing_zeros())?;
+                word &= word - 1;
+                Some(64 * index as u32 + bit)
+            })
+        })
+    }
+
+    /// The lowest slot that is not in the set, if there is one.
+    pub(super) fn first_free(&self) -> Option<u32> {
+        let index = self.0.iter().position(|&word| word != u64::MAX)?;
+        Some(64 * index as u32 + self.0[index].trailing_ones())
+    }
+
+    pub(super) fn words(&self) -> &[u64; WORDS] {
+        &self.0
+    }
+
     fn bit(slot: u32) -> u64 {
         1 << (slot % 64)
     }
@@ -53,11 +75,22 @@ mod tests {
         slots.insert(3);
         slots.insert(67);
         assert!(slots.contains(3) && slots.contains(67) && !slots.contains(4));
+        assert_eq!(slots.iter().collect::<Vec<u32>>(), [3, 67]);
         let mut fewer = slots;
         fewer.remove(67);
         assert!(fewer.is_subset_of(&slots) && !slots.is_subset_of(&fewer));
         assert_eq!(Slots::EMPTY.union(&slots), slots);
         fewer.remove(3);
         assert!(fewer.is_empty() && !slots.is_empty());
+    }
+
+    #[test]
+    fn the_first_free_slot_may_be_in_any_word() {
+        let mut slots = Slots::<2>::EMPTY;
+        for slot in 0..128 {
+            assert_eq!(slots.first_free(), Some(slot));
+            slots.insert(slot);
+        }
+        assert_eq!(slots.first_free(), None);
     }
 }

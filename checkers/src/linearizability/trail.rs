@@ -1,13 +1,12 @@
 //! The order that a search found, rebuilt from its choices.
 
-use super::timeline::OperationNumber;
-use std::collections::BTreeMap;
+use super::problem::OperationNumber;
 
 /// Is told of each operation that takes its place.
 pub(super) trait Recorder {
     fn is_on(&self) -> bool;
-    fn placed_before(&mut self, event: usize, operation: OperationNumber);
-    fn placed_after(&mut self, event: usize, operation: OperationNumber);
+    fn placed_before(&mut self, event: u32, operation: OperationNumber);
+    fn placed_after(&mut self, event: u32, operation: OperationNumber);
     /// The overwrite takes its place unseen, right before the operation that is placed next.
     fn unseen_before_next(&mut self, operation: OperationNumber);
 }
@@ -18,43 +17,60 @@ impl Recorder for () {
         false
     }
 
-    fn placed_before(&mut self, _event: usize, _operation: OperationNumber) {}
+    fn placed_before(&mut self, _event: u32, _operation: OperationNumber) {}
 
-    fn placed_after(&mut self, _event: usize, _operation: OperationNumber) {}
+    fn placed_after(&mut self, _event: u32, _operation: OperationNumber) {}
 
     fn unseen_before_next(&mut self, _operation: OperationNumber) {}
 }
 
+/// A moment between two events: after event `n` it is `2 * n + 1`.
+pub(super) type Moment = u64;
+
 /// Operations in the order in which they happened.
-#[derive(Default)]
 pub(super) struct Trail {
-    placed: Vec<(Moment, OperationNumber)>,
-    /// Overwrites that nobody saw, with the index in `placed` of the one that followed. Their entry
-    /// goes when they take another place after all.
-    unseen: BTreeMap<OperationNumber, usize>,
+    placed: Vec<(u32, OperationNumber, bool)>,
+    /// By operation, the last of its places: an overwrite that nobody saw may have taken another
+    /// one after all.
+    last_place: Vec<u32>,
+    /// Overwrites that wait for what is placed next.
+    unseen: Vec<OperationNumber>,
 }
 
-/// A moment between two events: twice the event's index, less or more by one.
-pub(super) type Moment = i64;
-
 impl Trail {
-    /// Each operation with a moment between its invocation and its return; moments never decrease.
-    pub(super) fn in_order(self) -> Vec<(Moment, OperationNumber)> {
-        let mut unseen_before = vec![Vec::new(); self.placed.len()];
-        for (operation, next) in self.unseen {
-            unseen_before[next].push(operation);
+    pub(super) fn new(operation_count: usize) -> Self {
+        Self {
+            placed: Vec::with_capacity(operation_count),
+            last_place: vec![0; operation_count],
+            unseen: Vec::new(),
         }
-        let mut order = Vec::new();
-        for ((moment, operation), unseen) in self.placed.into_iter().zip(unseen_before) {
-            order.extend(unseen.into_iter().map(|unseen| (moment, unseen)));
-            order.push((moment, operation));
-        }
-        order
     }
 
-    fn place(&mut self, moment: Moment, operation: OperationNumber) {
-        self.unseen.remove(&operation);
-        self.placed.push((moment, operation));
+    /// Each operation with a moment between its invocation and its return; moments never decrease.
+    pub(super) fn in_order(self) -> impl Iterator<Item = (Moment, OperationNumber)> {
+        let last_place = self.last_place;
+        let placed = self.placed.into_iter().enumerate();
+        let last = placed.filter(move |&(place, (_, operation, _))| {
+            last_place[operation as usize] as usize == place
+        });
+        last.map(|(_, (event, operation, is_after))| {
+            let event = 2 * Moment::from(event) + 1;
+            (if is_after { event } else { event - 2 }, operation)
+        })
+    }
+
+    fn place(&mut self, event: u32, operation: OperationNumber, is_after: bool) {
+        let mut unseen = std::mem::take(&mut self.unseen);
+        for operation in unseen.drain(..) {
+            self.push(event, operation, is_after);
+        }
+        self.unseen = unseen;
+        self.push(event, operation, is_after);
+    }
+
+    fn push(&mut self, event: u32, operation: OperationNumber, is_after: bool) {
+        self.last_place[operation as usize] = self.placed.len() as u32;
+        self.placed.push((event, operation, is_after));
     }
 }
 
@@ -63,15 +79,15 @@ impl Recorder for Trail {
         true
     }
 
-    fn placed_before(&mut self, event: usize, operation: OperationNumber) {
-        self.place(2 * event as Moment - 1, operation);
+    fn placed_before(&mut self, event: u32, operation: OperationNumber) {
+        self.place(event, operation, false);
     }
 
-    fn placed_after(&mut self, event: usize, operation: OperationNumber) {
-        self.place(2 * event as Moment + 1, operation);
+    fn placed_after(&mut self, event: u32, operation: OperationNumber) {
+        self.place(event, operation, true);
     }
 
     fn unseen_before_next(&mut self, operation: OperationNumber) {
-        self.unseen.insert(operation, self.placed.len());
+        self.unseen.push(operation);
     }
 }

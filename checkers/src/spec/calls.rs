@@ -68,6 +68,10 @@ impl<'a, S: Spec + ?Sized> Calls<'a, S> {
         self.ids.len()
     }
 
+    pub(crate) fn spec(&self) -> &'a S {
+        self.spec
+    }
+
     /// The history that they are from, for words about them.
     pub fn history(&self) -> &'a History {
         self.history
@@ -80,7 +84,7 @@ impl<'a, S: Spec + ?Sized> Calls<'a, S> {
             .iter()
             .map(move |&id| &self.history.operations()[id as usize])
             .take_while(move |recorded| recorded.invoked < self.end);
-        known.filter_map(move |recorded| self.called(recorded))
+        known.filter_map(move |recorded| called(self.spec, &self.known(recorded)))
     }
 
     /// All operations on the key that began before the event, as far as they are known.
@@ -95,25 +99,6 @@ impl<'a, S: Spec + ?Sized> Calls<'a, S> {
             .collect()
     }
 
-    fn called(&self, recorded: &history::Operation) -> Option<Called<S>> {
-        let recorded = self.known(recorded);
-        let (operation, returned) = match self.spec.decode(&recorded).ok()? {
-            Decoded::Returned(operation, returned) => (operation, Some(returned)),
-            Decoded::Uncertain(operation) => (operation, None),
-            Decoded::Absent => return None,
-        };
-        // Who claims to know the answer of an operation without completion does not know it.
-        let returned = returned.filter(|_| recorded.completed.is_some());
-        let completed = recorded.completed.filter(|_| returned.is_some());
-        Some(Called {
-            id: recorded.id as u32,
-            operation,
-            invoked: recorded.invoked as u32,
-            completed: completed.map_or(NEVER, |completed| completed as u32),
-            returned,
-        })
-    }
-
     /// Of an operation that is still open at the end nobody knows how it will end.
     fn known<'o>(&self, recorded: &'o history::Operation) -> Cow<'o, history::Operation> {
         match recorded.completed {
@@ -125,4 +110,26 @@ impl<'a, S: Spec + ?Sized> Calls<'a, S> {
             _ => Cow::Borrowed(recorded),
         }
     }
+}
+
+/// The operation as the specification reads it, if it may have happened.
+pub(crate) fn called<S: Spec + ?Sized>(
+    spec: &S,
+    recorded: &history::Operation,
+) -> Option<Called<S>> {
+    let (operation, returned) = match spec.decode(recorded).ok()? {
+        Decoded::Returned(operation, returned) => (operation, Some(returned)),
+        Decoded::Uncertain(operation) => (operation, None),
+        Decoded::Absent => return None,
+    };
+    // Who claims to know the answer of an operation without completion does not know it.
+    let returned = returned.filter(|_| recorded.completed.is_some());
+    let completed = recorded.completed.filter(|_| returned.is_some());
+    Some(Called {
+        id: recorded.id as u32,
+        operation,
+        invoked: recorded.invoked as u32,
+        completed: completed.map_or(NEVER, |completed| completed as u32),
+        returned,
+    })
 }

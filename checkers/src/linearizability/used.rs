@@ -1,0 +1,133 @@
+//! How many uncertain operations of each class have been used: numbered, so that a configuration that
+//! has used thousands is as small as any other.
+
+use super::hashing::QuickMap;
+
+/// A list of counts.
+pub(super) type UsedNumber = u32;
+
+/// Classes of uncertain operations by their index in the problem, modulo 64: a set that may hold more
+/// than was meant, never less.
+pub(super) type ClassSet = u64;
+
+pub(super) fn set_of(index: u32) -> ClassSet {
+    1 << (index % 64)
+}
+
+/// Counts by class index, ascending, without zeros.
+type Counts = Box<[(u32, u32)]>;
+
+pub(super) struct UsedTable {
+    counts: Vec<Counts>,
+    numbers: QuickMap<Counts, UsedNumber>,
+    bytes: u64,
+}
+
+impl UsedTable {
+    /// The list in which nothing has been used.
+    pub(super) const NONE: UsedNumber = 0;
+
+    pub(super) fn new() -> Self {
+        let mut table = Self {
+            counts: Vec::new(),
+            numbers: QuickMap::default(),
+            bytes: 0,
+        };
+        table.intern(Box::default());
+        table
+    }
+
+    pub(super) fn of(&self, used: UsedNumber, index: u32) -> u32 {
+        let counts = &self.counts[used as usize];
+        let found = counts.binary_search_by_key(&index, |&(index, _)| index);
+        found.map_or(0, |at| counts[at].1)
+    }
+
+    pub(super) fn with_one_more(&mut self, used: UsedNumber, index: u32) -> UsedNumber {
+        let mut counts = self.counts[used as usize].to_vec();
+        match counts.binary_search_by_key(&index, |&(index, _)| index) {
+            Ok(at) => counts[at].1 += 1,
+            Err(at) => counts.insert(at, (index, 1)),
+        }
+        self.intern(counts.into())
+    }
+
+    /// The counts of these classes only.
+    pub(super) fn only(&mut self, used: UsedNumber, classes: ClassSet) -> UsedNumber {
+        if self.classes(used) & !classes == 0 {
+            return used;
+        }
+        let counts = self.counts[used as usize].iter().copied();
+        let kept = counts.filter(|&(index, _)| set_of(index) & classes != 0);
+        let kept = kept.collect();
+        self.intern(kept)
+    }
+
+    /// The classes that have been used.
+    pub(super) fn classes(&self, used: UsedNumber) -> ClassSet {
+        let counts = self.counts[used as usize].iter();
+        counts.fold(0, |set, &(index, _)| set | set_of(index))
+    }
+
+    /// Whether no class has been used more often than in the other list.
+    pub(super) fn is_at_most(&self, used: UsedNumber, other: UsedNumber) -> bool {
+        if used == other || used == Self::NONE {
+            return true;
+        }
+        let mut others = self.counts[other as usize].iter();
+        self.counts[used as usize].iter().all(|&(index, count)| {
+            let found = others.by_ref().find(|&&(other, _)| other >= index);
+            found.is_some_and(|&(other, most)| other == index && count <= most)
+        })
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn intern(&mut self, counts: Counts) -> UsedNumber {
+        if let Some(&number) = self.numbers.get(&counts) {
+            return number;
+        }
+        let number = self.counts.len() as UsedNumber;
+        // The list twice, its two owners, and the table's slack.
+        self.bytes += 2 * size_of_val(&*counts) as u64 + 4 * size_of::<Counts>() as u64;
+        self.counts.push(counts.clone());
+        self.numbers.insert(counts, number);
+        number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(table: &mut UsedTable, classes: &[u32]) -> UsedNumber {
+        classes.iter().fold(UsedTable::NONE, |used, &class| {
+            table.with_one_more(used, class)
+        })
+    }
+
+    #[test]
+    fn using_fewer_is_less() {
+        let mut table = UsedTable::new();
+        let [few, more, twice] =
+            [&[7][..], &[3, 7], &[7, 7]].map(|classes| used(&mut table, classes));
+        assert!(table.is_at_most(few, more) && !table.is_at_most(more, few));
+        assert!(table.is_at_most(few, twice) && !table.is_at_most(twice, more));
+        assert!(table.is_at_most(UsedTable::NONE, few) && !table.is_at_most(few, UsedTable::NONE));
+        assert_eq!(table.of(twice, 7), 2);
+        assert_eq!(used(&mut table, &[7, 3]), more);
+    }
+
+    #[test]
+    fn a_part_of_a_list_has_the_counts_of_some_classes() {
+        let mut table = UsedTable::new();
+        let all = used(&mut table, &[3, 7, 7]);
+        let some = used(&mut table, &[7, 7]);
+        assert_eq!(table.only(all, set_of(7)), some);
+        assert_eq!(table.only(all, 0), UsedTable::NONE);
+        assert_eq!(table.only(all, set_of(3) | set_of(7)), all);
+        assert_eq!(table.classes(all), set_of(3) | set_of(7));
+    }
+}
