@@ -377,7 +377,7 @@ fn write_report(history: &History, verdict: &Verdict) -> String {
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let page = history_page(&HistoryPage {
         title: &title,
-        history: history.events(),
+        history: &history.events().to_vec(),
         verdict,
         reproduce: Vec::new(),
     });

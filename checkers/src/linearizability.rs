@@ -97,8 +97,8 @@ fn objects<S: Spec>(
 ) -> Result<BTreeMap<Option<Value>, Vec<u32>>, DecodeError> {
     let mut objects: BTreeMap<Option<Value>, Vec<u32>> = BTreeMap::new();
     for recorded in history.operations() {
-        spec.decode(recorded)?;
-        let ids = objects.entry(spec.key(recorded)).or_default();
+        spec.decode(&recorded)?;
+        let ids = objects.entry(spec.key(&recorded)).or_default();
         ids.push(recorded.id as u32);
     }
     Ok(objects)

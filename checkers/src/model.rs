@@ -150,7 +150,7 @@ pub fn check_linearizable(
 
 fn judge<S: Spec>(spec: &S, history: &History, limits: &Limits) -> Result<Verdict, DecodeError> {
     let verdict = linearizability::check(spec, history, limits)?;
-    let is_ok = |operation: &crate::history::Operation| operation.outcome == Outcome::Ok;
+    let is_ok = |operation: crate::history::Operation<'_>| operation.outcome == Outcome::Ok;
     if matches!(verdict, Verdict::Valid { .. }) && !history.operations().iter().any(is_ok) {
         return Ok(Verdict::Vacuous(
             "no operation succeeded, so nothing was seen".to_owned(),

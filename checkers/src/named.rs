@@ -16,36 +16,36 @@ pub mod queue;
 pub mod recovery;
 pub mod set;
 
-use crate::history::{History, Operation, Outcome, Value};
+use crate::history::{History, Operation, Outcome, ValueRef};
 use crate::spec::DecodeError;
 use findings::Findings;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
 /// The operations on each key, in the order of their invocations.
-fn objects(history: &History) -> impl Iterator<Item = Vec<&Operation>> {
-    let mut objects: BTreeMap<Option<&Value>, Vec<&Operation>> = BTreeMap::new();
+fn objects(history: &History) -> impl Iterator<Item = Vec<Operation<'_>>> {
+    let mut objects: BTreeMap<Option<ValueRef<'_>>, Vec<Operation<'_>>> = BTreeMap::new();
     for operation in history.operations() {
-        let object = objects.entry(operation.key.as_ref()).or_default();
+        let object = objects.entry(operation.key).or_default();
         object.push(operation);
     }
     objects.into_values()
 }
 
 /// The event at which an `ok` operation returned.
-fn returned(operation: &Operation) -> Option<usize> {
+fn returned(operation: Operation<'_>) -> Option<usize> {
     operation
         .completed
         .filter(|_| operation.outcome == Outcome::Ok)
 }
 
 /// That an operation is not what was expected of its invocation.
-fn misfit(operation: &Operation, expected: &str, found: impl Display) -> DecodeError {
-    DecodeError::new(operation, expected, found.to_string())
+fn misfit(operation: Operation<'_>, expected: &str, found: impl Display) -> DecodeError {
+    DecodeError::new(&operation, expected, found.to_string())
 }
 
 /// That an operation's answer is not what was expected.
-fn misfit_answer(operation: &Operation, expected: &str, found: impl Display) -> DecodeError {
+fn misfit_answer(operation: Operation<'_>, expected: &str, found: impl Display) -> DecodeError {
     let event = operation.completed.unwrap_or(operation.invoked);
     DecodeError {
         event,
@@ -54,7 +54,7 @@ fn misfit_answer(operation: &Operation, expected: &str, found: impl Display) -> 
 }
 
 /// `process 3's read (events 4 to 9)`.
-fn whose(operation: &Operation) -> String {
+fn whose(operation: Operation<'_>) -> String {
     let Operation {
         process,
         f,
@@ -68,6 +68,6 @@ fn whose(operation: &Operation) -> String {
 }
 
 /// As [`whose`], at the beginning of a sentence.
-fn whose_first(operation: &Operation) -> String {
+fn whose_first(operation: Operation<'_>) -> String {
     whose(operation).replacen('p', "P", 1)
 }

@@ -2,7 +2,7 @@
 
 mod calls;
 
-use crate::history::{self, Value};
+use crate::history::{self, Value, ValueRef};
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::Hash;
@@ -52,15 +52,15 @@ pub trait Spec {
 
     /// The independent object that an operation concerns: each key has a state of its own. The
     /// default takes the history's keys for such objects.
-    fn key(&self, operation: &history::Operation) -> Option<Value> {
-        operation.key.clone()
+    fn key(&self, operation: &history::Operation<'_>) -> Option<Value> {
+        operation.key.map(ValueRef::to_value)
     }
 
     /// Reads an operation of a history.
     ///
     /// # Errors
     /// Where the operation is none of this specification.
-    fn decode(&self, operation: &history::Operation) -> Result<DecodedBy<Self>, DecodeError>;
+    fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError>;
 
     /// Whether some order explains the calls on one key, where an algorithm of its own knows that sooner
     /// than a search: `None` if there is none, or if it is not for these calls (values are written
@@ -109,7 +109,7 @@ pub type DecodedBy<S> = Decoded<<S as Spec>::Operation, <S as Spec>::Return>;
 /// An operation as a specification and as the history see it.
 pub struct Call<'a, S: Spec + ?Sized> {
     pub decoded: Decoded<S::Operation, S::Return>,
-    pub recorded: &'a history::Operation,
+    pub recorded: &'a history::Operation<'a>,
     /// Whether times are worth telling.
     pub has_times: bool,
 }
@@ -162,7 +162,7 @@ pub struct DecodeError {
 
 impl DecodeError {
     /// The error that names where in the history it is.
-    pub fn new(operation: &history::Operation, expected: &str, found: String) -> Self {
+    pub fn new(operation: &history::Operation<'_>, expected: &str, found: String) -> Self {
         Self {
             id: operation.id,
             process: operation.process,

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write};
 
-use squall_checkers::history::{Operation, Outcome, Value};
+use squall_checkers::history::{Operation, Outcome, ValueRef};
 
 /// Longer values are cut, and say so.
 const VALUE_CHARACTERS_MAX: usize = 400;
@@ -10,50 +10,50 @@ const VALUE_CHARACTERS_MAX: usize = 400;
 /// An operation on one line: `write x 3`, `read x → 2`, `cas [1 2]`.
 ///
 /// The answer stands alone where it repeats the question, as a transaction's does.
-pub(crate) fn operation(operation: &Operation) -> String {
-    let mut text = visible(&operation.f).into_owned();
-    if let Some(key) = &operation.key {
+pub(crate) fn operation(operation: &Operation<'_>) -> String {
+    let mut text = visible(operation.f).into_owned();
+    if let Some(key) = operation.key {
         let _ = write!(text, " {}", value(key));
     }
     let answered = operation.outcome == Outcome::Ok
-        && operation.output != Value::Nil
+        && operation.output != ValueRef::Nil
         && operation.output != operation.input;
     let answer_repeats_question = answered
-        && matches!(operation.input, Value::List(_))
-        && matches!(operation.output, Value::List(_));
-    if operation.input != Value::Nil && !answer_repeats_question {
-        let _ = write!(text, " {}", value(&operation.input));
+        && matches!(operation.input, ValueRef::List(_))
+        && matches!(operation.output, ValueRef::List(_));
+    if operation.input != ValueRef::Nil && !answer_repeats_question {
+        let _ = write!(text, " {}", value(operation.input));
     }
-    let read_nil = operation.outcome == Outcome::Ok && operation.input == Value::Nil;
+    let read_nil = operation.outcome == Outcome::Ok && operation.input == ValueRef::Nil;
     if answered || read_nil {
-        let _ = write!(text, " → {}", value(&operation.output));
+        let _ = write!(text, " → {}", value(operation.output));
     }
     text
 }
 
 /// A value in the notation of EDN: `nil`, `3`, `[append x 3]`. Texts are quoted only where they
 /// could be taken for something else.
-pub(crate) fn value(value: &Value) -> String {
+pub(crate) fn value(value: ValueRef<'_>) -> String {
     let mut text = String::new();
     write_value(value, &mut text);
     abbreviated(text)
 }
 
-fn write_value(value: &Value, text: &mut String) {
+fn write_value(value: ValueRef<'_>, text: &mut String) {
     match value {
-        Value::Nil => text.push_str("nil"),
-        Value::Bool(bool) => {
+        ValueRef::Nil => text.push_str("nil"),
+        ValueRef::Bool(bool) => {
             let _ = write!(text, "{bool}");
         }
-        Value::Int(int) => {
+        ValueRef::Int(int) => {
             let _ = write!(text, "{int}");
         }
-        Value::Text(word) if is_plain_word(word) => text.push_str(word),
-        Value::Text(other) => {
+        ValueRef::Text(word) if is_plain_word(word) => text.push_str(word),
+        ValueRef::Text(other) => {
             let head: String = other.chars().take(VALUE_CHARACTERS_MAX + 1).collect();
             let _ = write!(text, "\"{}\"", visible(&head));
         }
-        Value::List(items) => {
+        ValueRef::List(items) => {
             text.push('[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
@@ -67,7 +67,7 @@ fn write_value(value: &Value, text: &mut String) {
             }
             text.push(']');
         }
-        Value::Map(entries) => {
+        ValueRef::Map(entries) => {
             text.push('{');
             for (index, (key, item)) in entries.iter().enumerate() {
                 text.push_str(if index == 0 { "" } else { ", " });
@@ -182,21 +182,22 @@ pub(crate) fn counted(number: u64, singular: &str, plural: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use squall_checkers::history::Value;
 
     #[test]
     fn values_read_like_edn() {
         let word = |text: &str| Value::Text(text.to_owned());
         let list = Value::List(vec![word("append"), word("x"), Value::Int(-3), Value::Nil]);
-        assert_eq!(value(&list), "[append x -3 nil]");
-        assert_eq!(value(&word("3")), "\"3\"");
-        assert_eq!(value(&word("nil")), "\"nil\"");
-        assert_eq!(value(&word("two words")), "\"two words\"");
+        assert_eq!(value(ValueRef::from(&list)), "[append x -3 nil]");
+        assert_eq!(value(ValueRef::Text("3")), "\"3\"");
+        assert_eq!(value(ValueRef::Text("nil")), "\"nil\"");
+        assert_eq!(value(ValueRef::Text("two words")), "\"two words\"");
     }
 
     #[test]
     fn long_values_are_cut_and_say_so() {
         let long = Value::List((0..1_000_000).map(Value::Int).collect());
-        let text = value(&long);
+        let text = value(ValueRef::from(&long));
         assert!(text.starts_with("[0 1 2 "));
         assert!(text.ends_with("… (cut)"));
         assert!(text.chars().count() < 420);

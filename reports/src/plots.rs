@@ -106,7 +106,7 @@ fn names<'a>(scene: &'a Scene<'_>) -> BTreeSet<&'a str> {
     scene
         .operations
         .iter()
-        .map(|operation| operation.f.as_str())
+        .map(|operation| operation.f)
         .collect()
 }
 
@@ -169,7 +169,7 @@ fn latency(scene: &Scene<'_>) -> String {
             let x = operation.invoked_ns as f64 / scene.end_ns as f64 * f64::from(WIDTH);
             let y = (ns as f64 / low).log10() / (high / low).log10() * f64::from(HEIGHT);
             points.insert((
-                names[operation.f.as_str()],
+                names[operation.f],
                 operation.outcome == Outcome::Ok,
                 (x / POINT_GRID_PIXELS).round() as i64,
                 (y / POINT_GRID_PIXELS).round() as i64,
@@ -205,7 +205,7 @@ fn latency(scene: &Scene<'_>) -> String {
 }
 
 /// At least a nanosecond: a logarithmic scale has no zero, and virtual time may stand still.
-fn latency_ns(operation: &Operation) -> Option<u64> {
+fn latency_ns(operation: &Operation<'_>) -> Option<u64> {
     let completed_ns = operation.completed_ns?;
     Some(completed_ns.saturating_sub(operation.invoked_ns).max(1))
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use squall_checkers::{
-    history::{Event, EventKind, Operation, Outcome},
+    history::{Event, EventKind, Operation, Outcome, ValueRef},
     verdict::Verdict,
 };
 use squall_workloads::{
@@ -16,7 +16,7 @@ use crate::display;
 
 /// A run or a history, seen as things that happen on lanes in a span of time.
 pub(crate) struct Scene<'a> {
-    pub(crate) operations: Vec<Operation>,
+    pub(crate) operations: Vec<Operation<'a>>,
     pub(crate) clock: Clock,
     /// The end of the span; it starts at 0.
     pub(crate) end_ns: u64,
@@ -111,15 +111,15 @@ impl<'a> Scene<'a> {
     }
 
     /// The operations that together are impossible, in order of invocation.
-    pub(crate) fn witness(&self) -> impl Iterator<Item = &Operation> + Clone {
+    pub(crate) fn witness(&self) -> impl Iterator<Item = &Operation<'a>> + Clone {
         self.witness.iter().map(|&id| &self.operations[id])
     }
 
-    pub(crate) fn lane_of(&self, operation: &Operation) -> usize {
+    pub(crate) fn lane_of(&self, operation: &Operation<'_>) -> usize {
         self.lanes.of_process[&operation.process]
     }
 
-    pub(crate) fn client_of(&self, operation: &Operation) -> &str {
+    pub(crate) fn client_of(&self, operation: &Operation<'_>) -> &str {
         &self.lanes.names[self.lane_of(operation)]
     }
 
@@ -207,8 +207,8 @@ fn time_of(history: &[Event], clock: Clock, index: usize) -> u64 {
 /// The operations of a history, which need not be well-formed: a page is also read to find out what
 /// is wrong with a recorder. A completion without its invocation is left out; an operation whose
 /// process goes on without a completion stays open.
-fn paired(history: &[Event], clock: Clock) -> Vec<Operation> {
-    let mut operations: Vec<Operation> = Vec::with_capacity(history.len() / 2);
+fn paired(history: &[Event], clock: Clock) -> Vec<Operation<'_>> {
+    let mut operations: Vec<Operation<'_>> = Vec::with_capacity(history.len() / 2);
     let mut open: BTreeMap<u64, usize> = BTreeMap::new();
     for (index, event) in history.iter().enumerate() {
         let time_ns = time_of(history, clock, index);
@@ -222,14 +222,14 @@ fn paired(history: &[Event], clock: Clock) -> Vec<Operation> {
     operations
 }
 
-fn invoked(id: usize, index: usize, event: &Event, time_ns: u64) -> Operation {
+fn invoked(id: usize, index: usize, event: &Event, time_ns: u64) -> Operation<'_> {
     Operation {
         id,
         process: event.process,
-        f: event.f.clone(),
-        key: event.key.clone(),
-        input: event.value.clone(),
-        output: squall_checkers::history::Value::Nil,
+        f: &event.f,
+        key: event.key.as_ref().map(ValueRef::from),
+        input: ValueRef::from(&event.value),
+        output: ValueRef::Nil,
         outcome: Outcome::Info,
         invoked: index,
         completed: None,
@@ -239,9 +239,9 @@ fn invoked(id: usize, index: usize, event: &Event, time_ns: u64) -> Operation {
     }
 }
 
-fn complete(operation: &mut Operation, index: usize, event: &Event, time_ns: u64) {
-    operation.output = event.value.clone();
-    operation.error = event.error.clone();
+fn complete<'a>(operation: &mut Operation<'a>, index: usize, event: &'a Event, time_ns: u64) {
+    operation.output = ValueRef::from(&event.value);
+    operation.error = event.error.as_deref();
     operation.completed_ns = Some(time_ns.max(operation.invoked_ns));
     operation.outcome = match event.kind {
         EventKind::Ok => Outcome::Ok,
@@ -257,7 +257,7 @@ fn first_bad(
     event: usize,
     history: &[Event],
     clock: Clock,
-    operations: &[Operation],
+    operations: &[Operation<'_>],
 ) -> Option<FirstBad> {
     if event >= history.len() {
         return None;

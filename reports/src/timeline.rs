@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::Serialize;
-use squall_checkers::history::{Operation, Value};
+use squall_checkers::history::{Operation, ValueRef};
 use squall_workloads::record::NodeReport;
 
 use crate::{
@@ -157,8 +157,8 @@ fn key_filter(scene: &Scene<'_>) -> String {
     let keys = scene
         .operations
         .iter()
-        .filter_map(|operation| operation.key.as_ref());
-    let keys: BTreeSet<&Value> = keys.collect();
+        .filter_map(|operation| operation.key);
+    let keys: BTreeSet<ValueRef<'_>> = keys.collect();
     if keys.is_empty() {
         return String::new();
     }
@@ -166,7 +166,7 @@ fn key_filter(scene: &Scene<'_>) -> String {
         "<label>Key <select data-filter=\"key\"><option value=\"\">all</option>\
          <option value=\"witness\">those of the witness</option>",
     );
-    for key in keys.iter().take(KEYS_MAX) {
+    for &key in keys.iter().take(KEYS_MAX) {
         let key = escape(&display::value(key));
         let _ = write!(html, "<option value=\"={key}\">{key}</option>");
     }
@@ -250,16 +250,16 @@ fn data<'a>(scene: &'a Scene<'_>) -> Data<'a> {
     }
 }
 
-fn bar(operation: &Operation, scene: &Scene<'_>) -> Bar {
-    let unless_nil = |value: &Value| (*value != Value::Nil).then(|| display::value(value));
+fn bar(operation: &Operation<'_>, scene: &Scene<'_>) -> Bar {
+    let unless_nil = |value: ValueRef<'_>| (!value.is_nil()).then(|| display::value(value));
     Bar {
         id: operation.id,
         process: operation.process,
         client: scene.lane_of(operation),
         label: display::operation(operation),
-        key: operation.key.as_ref().map(display::value),
-        input: unless_nil(&operation.input),
-        output: unless_nil(&operation.output),
+        key: operation.key.map(display::value),
+        input: unless_nil(operation.input),
+        output: unless_nil(operation.output),
         outcome: witness::outcome(operation.outcome),
         start: operation.invoked_ns,
         end: operation.completed_ns,

@@ -44,7 +44,7 @@ pub(crate) fn section(scene: &Scene<'_>) -> String {
     html
 }
 
-fn row(operation: &Operation, scene: &Scene<'_>, order: &Order) -> String {
+fn row(operation: &Operation<'_>, scene: &Scene<'_>, order: &Order) -> String {
     let id = operation.id;
     let outcome = outcome(operation.outcome);
     let bad = scene.first_bad.and_then(|bad| bad.operation) == Some(id);
@@ -53,12 +53,9 @@ fn row(operation: &Operation, scene: &Scene<'_>, order: &Order) -> String {
         (Some(ns), _) => scene.instant(ns),
         (None, _) => "never".to_owned(),
     };
-    let error = operation
-        .error
-        .as_deref()
-        .map_or_else(String::new, |error| {
-            format!(" <small>{}</small>", escape(error))
-        });
+    let error = operation.error.map_or_else(String::new, |error| {
+        format!(" <small>{}</small>", escape(error))
+    });
     let client = scene.client_of(operation);
     let process = match format!("process {}", operation.process) {
         name if name == client => String::new(),
@@ -93,7 +90,7 @@ struct Order {
 }
 
 impl Order {
-    fn of(operations: &[&Operation], scene: &Scene<'_>) -> Self {
+    fn of(operations: &[&Operation<'_>], scene: &Scene<'_>) -> Self {
         let invoked = operations.iter().map(|operation| operation.invoked);
         let completed = operations
             .iter()
@@ -106,7 +103,7 @@ impl Order {
     }
 
     /// The bar of one operation, for an element as wide as all the events.
-    fn bar(&self, operation: &Operation) -> String {
+    fn bar(&self, operation: &Operation<'_>) -> String {
         let left = self.percent(operation.invoked);
         let right = operation
             .completed

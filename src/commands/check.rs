@@ -142,7 +142,7 @@ fn write_page(
     };
     let page = history_page(&HistoryPage {
         title: &name,
-        history: history.events(),
+        history: &history.events().to_vec(),
         verdict,
         reproduce: vec![reproduce_line(path, args)],
     });

@@ -131,12 +131,12 @@ pub(super) fn describe(verdict: &Verdict, history: Option<&History>) -> String {
         let operations = anomaly
             .witness
             .iter()
-            .filter_map(|id| history.operations().get(*id));
+            .filter_map(|&id| history.operations().get(id));
         for operation in operations {
             text.push_str(&format!(
                 "  {} ({})\n",
-                line_of(operation),
-                span_of(operation, history)
+                line_of(&operation),
+                span_of(&operation, history)
             ));
         }
     }
@@ -144,7 +144,7 @@ pub(super) fn describe(verdict: &Verdict, history: Option<&History>) -> String {
 }
 
 /// An operation in a line: who did what, and what came back.
-fn line_of(operation: &Operation) -> String {
+fn line_of(operation: &Operation<'_>) -> String {
     let Operation {
         id,
         process,
@@ -167,7 +167,7 @@ fn line_of(operation: &Operation) -> String {
 }
 
 /// When an operation was: by the clock if the history has one, else by its events.
-fn span_of(operation: &Operation, history: &History) -> String {
+fn span_of(operation: &Operation<'_>, history: &History) -> String {
     if !history.has_times() {
         let end = operation
             .completed

@@ -1,15 +1,14 @@
 //! Jepsen's `history.edn`: events as maps, one after another or in one vector or list.
 
 use super::edn_reader::{Datum, Reader};
-use super::format::{EventAtLine, ReadError, excerpt};
-use super::{Event, EventKind, History, Value};
+use super::format::{Intake, ReadError, excerpt};
+use super::{Event, EventKind, EventRef, History, Value, ValueRef};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Reads events; the nemesis's are skipped.
-pub(super) fn read(text: &str) -> Result<Vec<EventAtLine>, ReadError> {
+pub(super) fn read(text: &str, into: &mut Intake) -> Result<(), ReadError> {
     let mut reader = Reader::new(text);
-    let mut events = Vec::new();
     let end = if reader.skip_mark('[')? {
         Some(']')
     } else if reader.skip_mark('(')? {
@@ -32,15 +31,12 @@ pub(super) fn read(text: &str) -> Result<Vec<EventAtLine>, ReadError> {
         match (reader.next()?, end) {
             (Some(Datum::Map(fields)), _) => {
                 if let Some(event) = at.event(&fields)? {
-                    events.push(EventAtLine {
-                        line: lines.line(text, at.position),
-                        event,
-                    });
+                    into.push(lines.line(text, at.position), event)?;
                 }
             }
             (Some(_), _) => return Err(at.unexpected("an operation as a map", None)),
             (None, Some(end)) => return Err(at.unexpected(&format!("`{end}`"), None)),
-            (None, None) => return Ok(events),
+            (None, None) => return Ok(()),
         }
     }
     reader.skip()?;
@@ -49,7 +45,7 @@ pub(super) fn read(text: &str) -> Result<Vec<EventAtLine>, ReadError> {
         reader: &Reader::new(text),
     };
     match reader.next()? {
-        None => Ok(events),
+        None => Ok(()),
         Some(_) => Err(rest.unexpected("nothing after the operations", None)),
     }
 }
@@ -63,25 +59,25 @@ pub fn write_edn(history: &History) -> String {
     text
 }
 
-fn write_event(text: &mut String, index: usize, event: &Event) -> std::fmt::Result {
+fn write_event(text: &mut String, index: usize, event: EventRef<'_>) -> std::fmt::Result {
     write!(
         text,
         "{{:index {index}, :time {}, :process {}",
         event.time_ns, event.process
     )?;
     write!(text, ", :type :{}, :f ", event.kind.word())?;
-    if is_plain_name(&event.f) {
+    if is_plain_name(event.f) {
         write!(text, ":{}", event.f)?;
     } else {
-        write_string(text, &event.f)?;
+        write_string(text, event.f)?;
     }
-    if let Some(key) = &event.key {
+    if let Some(key) = event.key {
         text.push_str(", :key ");
         write_value(text, key)?;
     }
     text.push_str(", :value ");
-    write_value(text, &event.value)?;
-    if let Some(error) = &event.error {
+    write_value(text, event.value)?;
+    if let Some(error) = event.error {
         text.push_str(", :error ");
         write_string(text, error)?;
     }
@@ -94,10 +90,10 @@ fn is_plain_name(name: &str) -> bool {
     name.starts_with(|letter: char| letter.is_ascii_alphabetic()) && name.chars().all(is_plain)
 }
 
-fn write_value(text: &mut String, value: &Value) -> std::fmt::Result {
+fn write_value(text: &mut String, value: ValueRef<'_>) -> std::fmt::Result {
     match value {
-        Value::Text(value) => write_string(text, value),
-        Value::List(values) => {
+        ValueRef::Text(value) => write_string(text, value),
+        ValueRef::List(values) => {
             text.push('[');
             for (index, value) in values.iter().enumerate() {
                 text.push_str(if index == 0 { "" } else { " " });
@@ -106,7 +102,7 @@ fn write_value(text: &mut String, value: &Value) -> std::fmt::Result {
             text.push(']');
             Ok(())
         }
-        Value::Map(entries) => {
+        ValueRef::Map(entries) => {
             text.push('{');
             for (index, (key, value)) in entries.iter().enumerate() {
                 text.push_str(if index == 0 { "" } else { ", " });
@@ -117,7 +113,7 @@ fn write_value(text: &mut String, value: &Value) -> std::fmt::Result {
             text.push('}');
             Ok(())
         }
-        Value::Nil | Value::Bool(_) | Value::Int(_) => write!(text, "{value}"),
+        ValueRef::Nil | ValueRef::Bool(_) | ValueRef::Int(_) => write!(text, "{value}"),
     }
 }
 
@@ -302,7 +298,7 @@ mod tests {
     fn streams_vectors_and_lists_read_the_same() {
         let stream = History::read(EVENTS.as_bytes(), None).expect("a history");
         assert_eq!(stream.operations().len(), 1);
-        assert_eq!(stream.operations()[0].key, Some(Value::Text("x".into())));
+        assert_eq!(stream.operation(0).key, Some(ValueRef::Text("x")));
         for bracketed in [format!("[{EVENTS}]"), format!("; first\n({EVENTS}\n)\n")] {
             assert_eq!(
                 History::read(bracketed.as_bytes(), None),

@@ -1,6 +1,8 @@
 //! Which format a file is in, and what reading it can run into.
 
-use super::{Event, History, HistoryError, ProcessReuse, edn, jepsen_log, json_lines};
+use super::{
+    Event, History, HistoryBuilder, HistoryError, ProcessReuse, edn, jepsen_log, json_lines,
+};
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -84,31 +86,30 @@ pub enum ReadError {
     NoOperation { format: Format },
 }
 
-/// An event, and the line on which it began: for errors that show only once events are paired.
-pub(super) struct EventAtLine {
-    pub(super) line: usize,
-    pub(super) event: Event,
+/// What readers read into.
+pub(super) struct Intake(HistoryBuilder);
+
+impl Intake {
+    /// Adds the event that began on a line.
+    pub(super) fn push(&mut self, line: usize, event: Event) -> Result<(), ReadError> {
+        let pushed = self.0.push(event);
+        pushed.map_err(|source| ReadError::NoHistory { line, source })
+    }
 }
 
 pub(super) fn read(bytes: &[u8], format: Option<Format>) -> Result<History, ReadError> {
     let text = text(bytes)?;
     let format = format.unwrap_or_else(|| Format::detect(text.as_bytes()));
-    let events = match format {
-        Format::JsonLines => json_lines::read(text)?,
-        Format::Edn => edn::read(text)?,
-        Format::JepsenLog => jepsen_log::read(text)?,
-    };
-    if events.is_empty() {
+    let mut into = Intake(HistoryBuilder::new(ProcessReuse::AfterInfo));
+    match format {
+        Format::JsonLines => json_lines::read(text, &mut into)?,
+        Format::Edn => edn::read(text, &mut into)?,
+        Format::JepsenLog => jepsen_log::read(text, &mut into)?,
+    }
+    if into.0.is_empty() {
         return Err(ReadError::NoOperation { format });
     }
-    let (lines, events): (Vec<usize>, Vec<Event>) =
-        events.into_iter().map(|at| (at.line, at.event)).unzip();
-    History::from_events_with(events, ProcessReuse::AfterInfo).map_err(|source| {
-        ReadError::NoHistory {
-            line: lines[source.event()],
-            source,
-        }
-    })
+    Ok(into.0.finish())
 }
 
 fn text(bytes: &[u8]) -> Result<&str, ReadError> {

@@ -6,11 +6,10 @@
 
 use super::edn::value;
 use super::edn_reader::{Datum, Reader};
-use super::format::{EventAtLine, ReadError, excerpt};
+use super::format::{Intake, ReadError, excerpt};
 use super::{Event, EventKind, Value};
 
-pub(super) fn read(text: &str) -> Result<Vec<EventAtLine>, ReadError> {
-    let mut events = Vec::new();
+pub(super) fn read(text: &str, into: &mut Intake) -> Result<(), ReadError> {
     for (index, line) in text.lines().enumerate() {
         let Some(columns) = find_columns(line) else {
             continue;
@@ -18,12 +17,9 @@ pub(super) fn read(text: &str) -> Result<Vec<EventAtLine>, ReadError> {
         let event = columns
             .event(line)
             .map_err(|error| at_line(error, index + 1))?;
-        events.push(EventAtLine {
-            line: index + 1,
-            event,
-        });
+        into.push(index + 1, event)?;
     }
-    Ok(events)
+    Ok(())
 }
 
 /// The columns of an operation that a line holds.
@@ -204,12 +200,12 @@ mod tests {
                 "read nil Ok"
             ]
         );
-        let error = |id: usize| history.operations()[id].error.as_deref();
+        let error = |id: usize| history.operation(id).error;
         assert_eq!(
             (error(1), error(2)),
             (Some(":timed-out"), Some("timed-out"))
         );
-        assert_eq!(history.operations()[1].outcome, Outcome::Info);
+        assert_eq!(history.operation(1).outcome, Outcome::Info);
     }
 
     #[test]

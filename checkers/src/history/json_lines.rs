@@ -1,14 +1,13 @@
 //! JSON lines: one event as a JSON object on each line.
 
-use super::format::{EventAtLine, ReadError, excerpt};
+use super::format::{Intake, ReadError, excerpt};
 use super::{Event, EventKind, History, Value, map};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Reads events; empty lines and the nemesis's are skipped.
-pub(super) fn read(text: &str) -> Result<Vec<EventAtLine>, ReadError> {
-    let mut events = Vec::new();
+pub(super) fn read(text: &str, into: &mut Intake) -> Result<(), ReadError> {
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
@@ -18,20 +17,17 @@ pub(super) fn read(text: &str) -> Result<Vec<EventAtLine>, ReadError> {
             text: line,
         };
         if let Some(event) = reader.event()? {
-            events.push(EventAtLine {
-                line: reader.number,
-                event,
-            });
+            into.push(reader.number, event)?;
         }
     }
-    Ok(events)
+    Ok(())
 }
 
 /// Writes what [`History::read`] reads back: one event per line, with its index.
 pub fn write_json_lines(history: &History) -> String {
     let mut text = String::new();
     for (index, event) in history.events().iter().enumerate() {
-        let event = serde_json::to_string(event).expect("an event has only string keys");
+        let event = serde_json::to_string(&event).expect("an event has only string keys");
         let fields = &event[1..];
         writeln!(text, "{{\"index\":{index},{fields}").expect("writing to a string never fails");
     }
@@ -170,7 +166,7 @@ fn error_text(json: &Json) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::Format;
+    use crate::history::{Format, ValueRef};
     use expect_test::{Expect, expect};
 
     fn check_error(text: &str, expected: Expect) {
@@ -188,12 +184,12 @@ mod tests {
             {"index":1,"process":3,"type":"ok","f":"cas","value":[0,"three"],"error":null}"#;
         let history = History::read(text.as_bytes(), None).expect("a history");
         assert_eq!(history.events().len(), 2);
-        let operation = &history.operations()[0];
+        let operation = history.operation(0);
         assert_eq!(
             operation.input,
             Value::List(vec![Value::Int(0), Value::Text("three".into())])
         );
-        assert_eq!(operation.key, Some(Value::Text("x".into())));
+        assert_eq!(operation.key, Some(ValueRef::Text("x")));
         assert_eq!(
             (operation.invoked_ns, operation.completed_ns),
             (35000, Some(0))

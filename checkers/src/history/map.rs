@@ -5,8 +5,8 @@
 //! is written is read back. Others' objects are read by the same rule: `"0"` is the number 0,
 //! `"alice"` the text.
 
-use super::Value;
 use super::json_lines;
+use super::{MapRef, Value, ValueRef};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -19,10 +19,10 @@ pub(super) fn key(name: &str) -> Value {
 }
 
 /// The name of the field that stands for a key.
-fn name(map_key: &Value) -> Result<String, serde_json::Error> {
+fn name(map_key: ValueRef<'_>) -> Result<String, serde_json::Error> {
     match map_key {
-        Value::Text(text) if key(text) == *map_key => Ok(text.clone()),
-        other => serde_json::to_string(other),
+        ValueRef::Text(text) if key(text) == map_key => Ok(text.to_owned()),
+        other => serde_json::to_string(&other),
     }
 }
 
@@ -30,8 +30,23 @@ pub(super) fn serialize<S: Serializer>(
     map: &BTreeMap<Value, Value>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
+    let entries = map.iter();
+    let fields = entries.map(|(key, value)| Ok((name(key.into())?, value.into())));
+    serialize_fields(fields.collect(), serializer)
+}
+
+pub(super) fn serialize_ref<S: Serializer>(
+    map: MapRef<'_>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let fields = map.iter().map(|(key, value)| Ok((name(key)?, value)));
-    let fields: Result<BTreeMap<String, &Value>, serde_json::Error> = fields.collect();
+    serialize_fields(fields.collect(), serializer)
+}
+
+fn serialize_fields<S: Serializer>(
+    fields: Result<BTreeMap<String, ValueRef<'_>>, serde_json::Error>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     fields
         .map_err(serde::ser::Error::custom)?
         .serialize(serializer)

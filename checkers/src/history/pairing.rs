@@ -1,7 +1,7 @@
 //! Invocations find their completions.
 
-use super::{Event, EventKind, Operation, Outcome, Value};
-use std::collections::HashMap;
+use super::builder::WrittenEvent;
+use super::{EventKind, History, Value};
 use thiserror::Error;
 
 /// Whether a process may act again after an operation of which nobody knows how it ended.
@@ -63,6 +63,12 @@ pub enum HistoryError {
         process: u64,
         info: usize,
     },
+    #[error("event {event}: expected a history of at most {max} {what}, but there are more")]
+    TooLarge {
+        event: usize,
+        what: &'static str,
+        max: usize,
+    },
 }
 
 impl HistoryError {
@@ -73,57 +79,40 @@ impl HistoryError {
             | Self::Busy { event, .. }
             | Self::OtherFunction { event, .. }
             | Self::OtherKey { event, .. }
-            | Self::ReusedAfterInfo { event, .. } => event,
+            | Self::ReusedAfterInfo { event, .. }
+            | Self::TooLarge { event, .. } => event,
         }
     }
 }
 
 /// What a process is doing.
-enum Process {
+#[derive(Clone, Copy)]
+pub(super) enum Process {
     Idle,
     /// Inside the operation of this id.
-    Inside(usize),
+    Inside(u32),
     /// Its last operation ended in `info`, at this event.
     Lost(usize),
 }
 
-pub(super) fn pair(events: &[Event], reuse: ProcessReuse) -> Result<Vec<Operation>, HistoryError> {
-    let mut operations: Vec<Operation> = Vec::with_capacity(events.len() / 2);
-    let mut processes: HashMap<u64, Process> = HashMap::new();
-    for (index, event) in events.iter().enumerate() {
-        let process = processes.entry(event.process).or_insert(Process::Idle);
-        *process = if event.kind == EventKind::Invoke {
-            may_invoke(process, index, event, reuse, &operations)?;
-            operations.push(invoked(operations.len(), index, event));
-            Process::Inside(operations.len() - 1)
-        } else {
-            let operation = open_operation(process, index, event, &mut operations)?;
-            complete(operation, index, event)?;
-            if event.kind == EventKind::Info {
-                Process::Lost(index)
-            } else {
-                Process::Idle
-            }
-        };
-    }
-    Ok(operations)
-}
-
-fn may_invoke(
-    process: &Process,
+pub(super) fn may_invoke(
+    history: &History,
+    process: Process,
     index: usize,
-    event: &Event,
+    event: &WrittenEvent<'_>,
     reuse: ProcessReuse,
-    operations: &[Operation],
 ) -> Result<(), HistoryError> {
-    match *process {
-        Process::Inside(id) => Err(HistoryError::Busy {
-            event: index,
-            process: event.process,
-            f: event.f.clone(),
-            open: operations[id].f.clone(),
-            invoked: operations[id].invoked,
-        }),
+    match process {
+        Process::Inside(id) => {
+            let open = history.operation(id as usize);
+            Err(HistoryError::Busy {
+                event: index,
+                process: event.process,
+                f: event.f.to_owned(),
+                open: open.f.to_owned(),
+                invoked: open.invoked,
+            })
+        }
         Process::Lost(info) if reuse == ProcessReuse::Refused => {
             Err(HistoryError::ReusedAfterInfo {
                 event: index,
@@ -135,74 +124,47 @@ fn may_invoke(
     }
 }
 
-fn invoked(id: usize, index: usize, event: &Event) -> Operation {
-    Operation {
-        id,
-        process: event.process,
-        f: event.f.clone(),
-        key: event.key.clone(),
-        input: event.value.clone(),
-        output: Value::Nil,
-        outcome: Outcome::Info,
-        invoked: index,
-        completed: None,
-        invoked_ns: event.time_ns,
-        completed_ns: None,
-        error: event.error.clone(),
-    }
-}
-
-fn open_operation<'a>(
-    process: &Process,
+/// The id of the operation that the event completes.
+pub(super) fn may_complete(
+    history: &History,
+    process: Process,
     index: usize,
-    event: &Event,
-    operations: &'a mut [Operation],
-) -> Result<&'a mut Operation, HistoryError> {
-    match *process {
-        Process::Inside(id) => Ok(&mut operations[id]),
-        Process::Idle | Process::Lost(_) => Err(HistoryError::NothingOpen {
+    event: &WrittenEvent<'_>,
+) -> Result<u32, HistoryError> {
+    let Process::Inside(id) = process else {
+        return Err(HistoryError::NothingOpen {
             event: index,
             process: event.process,
             kind: event.kind,
-            f: event.f.clone(),
-        }),
-    }
-}
-
-fn complete(operation: &mut Operation, index: usize, event: &Event) -> Result<(), HistoryError> {
-    if operation.f != event.f {
+            f: event.f.to_owned(),
+        });
+    };
+    let invoked = history.operations().f(id as usize);
+    if invoked != event.f {
         return Err(HistoryError::OtherFunction {
             event: index,
             process: event.process,
-            invoked: operation.f.clone(),
-            completed: event.f.clone(),
+            invoked: invoked.to_owned(),
+            completed: event.f.to_owned(),
         });
     }
     // A completion may leave its key out; it may not name another.
-    if event.key.is_some() && event.key != operation.key {
-        return Err(HistoryError::OtherKey {
+    let key = history.key_value(history.key[id as usize]);
+    match event.key.map(|key| history.values.get(key)) {
+        Some(completed) if key != Some(completed) => Err(HistoryError::OtherKey {
             event: index,
             process: event.process,
-            invoked: operation.key.clone().unwrap_or_default(),
-            completed: event.key.clone().unwrap_or_default(),
-        });
+            invoked: key.unwrap_or_default().to_value(),
+            completed: completed.to_value(),
+        }),
+        _ => Ok(id),
     }
-    operation.output = event.value.clone();
-    operation.completed_ns = Some(event.time_ns);
-    operation.error = event.error.clone();
-    operation.outcome = match event.kind {
-        EventKind::Ok => Outcome::Ok,
-        EventKind::Fail => Outcome::Fail,
-        EventKind::Info | EventKind::Invoke => Outcome::Info,
-    };
-    operation.completed = (operation.outcome != Outcome::Info).then_some(index);
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::History;
+    use crate::history::{Event, Outcome};
     use expect_test::{Expect, expect};
 
     fn event(process: u64, kind: EventKind, f: &str, value: i64) -> Event {

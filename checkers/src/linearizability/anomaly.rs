@@ -3,7 +3,7 @@
 use super::judge::{Impossible, UnexplainedReturn};
 use super::minimise::minimise;
 use super::prefix::BadPrefix;
-use crate::history::{Event, History, Operation, Value};
+use crate::history::{EventRef, History, Operation};
 use crate::spec::{Call, DecodeError, Diagnosis, Spec};
 use crate::verdict::Anomaly;
 
@@ -19,7 +19,7 @@ pub(super) fn anomaly<S: Spec>(
     let (diagnosis, explanation) = match &bad.impossible {
         Impossible::Conflict(diagnosis) => (diagnosis.clone(), Vec::new()),
         Impossible::Return(unexplained) => {
-            let culprit = &history.operations()[unexplained.culprit];
+            let culprit = &history.operation(unexplained.culprit);
             let diagnosis = diagnose(spec, history, bad, culprit)?;
             (
                 diagnosis.unwrap_or_else(|| no_order(culprit)),
@@ -46,7 +46,7 @@ fn diagnose<S: Spec>(
     spec: &S,
     history: &History,
     bad: &BadPrefix,
-    culprit: &Operation,
+    culprit: &Operation<'_>,
 ) -> Result<Option<Diagnosis>, DecodeError> {
     let end = culprit.completed.unwrap_or(bad.event);
     let recorded = bad.calls(spec, history).recorded(end);
@@ -65,7 +65,7 @@ fn diagnose<S: Spec>(
     Ok(culprit.and_then(|culprit| spec.diagnose(&calls, culprit)))
 }
 
-fn no_order(culprit: &Operation) -> Diagnosis {
+fn no_order(culprit: &Operation<'_>) -> Diagnosis {
     let Operation {
         process,
         f,
@@ -73,7 +73,7 @@ fn no_order(culprit: &Operation) -> Diagnosis {
         output,
         ..
     } = culprit;
-    let asked = if *input == Value::Nil {
+    let asked = if input.is_nil() {
         String::new()
     } else {
         format!(" {input}")
@@ -94,7 +94,7 @@ fn no_order(culprit: &Operation) -> Diagnosis {
 }
 
 fn explanation(history: &History, event: usize, unexplained: &UnexplainedReturn) -> Vec<String> {
-    let Operation { id, process, f, .. } = &history.operations()[unexplained.culprit];
+    let Operation { id, process, f, .. } = history.operation(unexplained.culprit);
     let mut lines = vec![format!(
         "Everything before event {} can be explained. There process {process}'s {f} (operation {id}) returns, and in no state that remains can it have happened:",
         unexplained.event
@@ -105,9 +105,9 @@ fn explanation(history: &History, event: usize, unexplained: &UnexplainedReturn)
         lines.push(format!("and {more} more states"));
     }
     if event != unexplained.event {
-        let Event {
+        let EventRef {
             process, kind, f, ..
-        } = &history.events()[event];
+        } = history.event(event);
         lines.push(format!(
             "This is certain since event {event}, where process {process}'s {f} ends in `{}`: until then it might have ended otherwise.",
             kind.word()

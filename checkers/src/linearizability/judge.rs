@@ -52,7 +52,7 @@ fn with_moments<S: Spec>(calls: Calls<'_, S>, order: &[u32]) -> Vec<(Moment, usi
     let mut now = 0;
     let mut happens = |&id: &u32| {
         let id = id as usize;
-        now = (2 * operations[id].invoked as Moment + 1).max(now);
+        now = (2 * operations.invoked(id) as Moment + 1).max(now);
         (now, id)
     };
     order.iter().map(&mut happens).collect()

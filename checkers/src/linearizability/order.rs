@@ -1,6 +1,6 @@
 //! Checks an order that is said to explain a history, without any search.
 
-use crate::history::{History, Operation, Value};
+use crate::history::{History, Operations, Value};
 use crate::spec::{Spec, called};
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -49,7 +49,7 @@ fn verify_each_once<S: Spec>(
     }
     let left_out = (0..is_placed.len()).filter(|&id| !is_placed[id]);
     for id in left_out {
-        let known = called(spec, &history.operations()[id]);
+        let known = called(spec, &history.operation(id));
         if known.is_some_and(|called| called.returned.is_some()) {
             return Err(NotAnOrder::Missing(id));
         }
@@ -57,9 +57,9 @@ fn verify_each_once<S: Spec>(
     Ok(())
 }
 
-fn verify_time(operations: &[Operation], order: &[usize]) -> Result<(), NotAnOrder> {
+fn verify_time(operations: Operations<'_>, order: &[usize]) -> Result<(), NotAnOrder> {
     let mut last_invoked: Option<(usize, usize)> = None;
-    for operation in order.iter().map(|&id| &operations[id]) {
+    for operation in order.iter().filter_map(|&id| operations.get(id)) {
         let (id, invoked) = (operation.id, operation.invoked);
         match (last_invoked, operation.completed) {
             (Some((last, event)), Some(completed)) if completed < event => {
@@ -77,12 +77,16 @@ fn verify_time(operations: &[Operation], order: &[usize]) -> Result<(), NotAnOrd
     Ok(())
 }
 
-fn replay<S: Spec>(spec: &S, operations: &[Operation], order: &[usize]) -> Result<(), NotAnOrder> {
+fn replay<S: Spec>(
+    spec: &S,
+    operations: Operations<'_>,
+    order: &[usize],
+) -> Result<(), NotAnOrder> {
     let mut states: BTreeMap<Option<Value>, S::State> = BTreeMap::new();
-    for recorded in order.iter().map(|&id| &operations[id]) {
-        let called = called(spec, recorded).ok_or(NotAnOrder::DidNotHappen(recorded.id))?;
+    for recorded in order.iter().filter_map(|&id| operations.get(id)) {
+        let called = called(spec, &recorded).ok_or(NotAnOrder::DidNotHappen(recorded.id))?;
         let state = states
-            .entry(spec.key(recorded))
+            .entry(spec.key(&recorded))
             .or_insert_with(|| spec.initial());
         *state = spec
             .step(state, &called.operation, called.returned.as_ref())

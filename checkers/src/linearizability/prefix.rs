@@ -56,7 +56,7 @@ fn guess(history: &History, bad: &BadPrefix) -> (usize, usize) {
         // Operations that exclude each other do so when the last of them has returned.
         Impossible::Conflict(diagnosis) => {
             let ends = diagnosis.operations.iter();
-            let ends = ends.filter_map(|&id| history.operations()[id].completed);
+            let ends = ends.filter_map(|&id| history.operations().completed(id));
             let last = ends.max().unwrap_or(bad.event).min(bad.event);
             (0, last + 1)
         }

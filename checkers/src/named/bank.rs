@@ -14,7 +14,7 @@
 use super::{
     Findings, findings::Told, misfit, misfit_answer, objects, returned, whose, whose_first,
 };
-use crate::history::{History, Operation, Outcome, Value};
+use crate::history::{History, ListRef, Operation, Outcome, Value, ValueRef};
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,24 +59,24 @@ struct Bank<'a> {
 }
 
 struct Transfer<'a> {
-    recorded: &'a Operation,
-    from: &'a Value,
-    to: &'a Value,
+    recorded: Operation<'a>,
+    from: ValueRef<'a>,
+    to: ValueRef<'a>,
     amount: i64,
 }
 
 struct Read<'a> {
-    recorded: &'a Operation,
+    recorded: Operation<'a>,
     returned: usize,
     /// `None` for nil.
-    balances: BTreeMap<&'a Value, Option<i64>>,
+    balances: BTreeMap<ValueRef<'a>, Option<i64>>,
 }
 
 impl<'a> Bank<'a> {
-    fn decode(operations: &[&'a Operation]) -> Result<Self, DecodeError> {
+    fn decode(operations: &[Operation<'a>]) -> Result<Self, DecodeError> {
         let mut bank = Self::default();
         for &recorded in operations {
-            match recorded.f.as_str() {
+            match recorded.f {
                 "transfer" => {
                     let transfer = transfer(recorded)?;
                     if recorded.outcome != Outcome::Fail {
@@ -98,12 +98,11 @@ impl<'a> Bank<'a> {
         let Some(first) = self.reads.first() else {
             return;
         };
-        let inferred = || first.balances.keys().map(|&account| account.clone());
         let promise = Promise {
-            accounts: options
-                .accounts
-                .clone()
-                .unwrap_or_else(|| inferred().collect()),
+            accounts: match &options.accounts {
+                Some(accounts) => accounts.iter().map(ValueRef::from).collect(),
+                None => first.balances.keys().copied().collect(),
+            },
             total: options.total.map_or_else(|| first.total(), i128::from),
             first: first.recorded.id,
             is_total_inferred: options.total.is_none(),
@@ -118,7 +117,7 @@ impl<'a> Bank<'a> {
         }
     }
 
-    fn judge_accounts(&self, read: &Read<'_>, promise: &Promise, findings: &mut Findings) {
+    fn judge_accounts(&self, read: &Read<'_>, promise: &Promise<'_>, findings: &mut Findings) {
         let told = |what: String| {
             let sentence = format!("{} {what}.", whose_first(read.recorded));
             let mut told = Told::new(sentence, [read.recorded.id]);
@@ -155,7 +154,7 @@ impl<'a> Bank<'a> {
         }
     }
 
-    fn judge_total(&self, read: &Read<'_>, promise: &Promise, findings: &mut Findings) {
+    fn judge_total(&self, read: &Read<'_>, promise: &Promise<'_>, findings: &mut Findings) {
         let total = read.total();
         if total == promise.total || read.has_nil() {
             return;
@@ -206,7 +205,7 @@ impl<'a> Bank<'a> {
             };
             format!(
                 "It would, had the read seen what {} of {amount} from {from} to {to} did to {seen}, but not to {unseen}.",
-                whose(recorded)
+                whose(*recorded)
             )
         });
         let lines: Vec<String> = lines.take(TOLD_MAX).collect();
@@ -220,8 +219,8 @@ impl<'a> Bank<'a> {
 }
 
 /// What every read must show, and where that is known from.
-struct Promise {
-    accounts: BTreeSet<Value>,
+struct Promise<'a> {
+    accounts: BTreeSet<ValueRef<'a>>,
     total: i128,
     /// The first read that returned.
     first: usize,
@@ -262,23 +261,23 @@ fn judge_signs(read: &Read<'_>, findings: &mut Findings) {
     }
 }
 
-fn transfer(recorded: &Operation) -> Result<Transfer<'_>, DecodeError> {
-    let parts = match &recorded.input {
-        Value::List(parts) => match parts.as_slice() {
-            [from, to, Value::Int(amount)] => Some((from, to, *amount)),
+fn transfer(recorded: Operation<'_>) -> Result<Transfer<'_>, DecodeError> {
+    let parts = match recorded.input {
+        ValueRef::List(parts) => match parts.array() {
+            Some([from, to, ValueRef::Int(amount)]) => Some((from, to, amount)),
             _ => None,
         },
-        Value::Map(fields) => {
-            let field = |name: &str| fields.get(&Value::from(name));
+        ValueRef::Map(fields) => {
+            let field = |name: &str| fields.get(ValueRef::Text(name));
             match (field("from"), field("to"), field("amount")) {
-                (Some(from), Some(to), Some(Value::Int(amount))) => Some((from, to, *amount)),
+                (Some(from), Some(to), Some(ValueRef::Int(amount))) => Some((from, to, amount)),
                 _ => None,
             }
         }
         _ => None,
     };
     let expected = "`transfer` to be invoked with [from to amount] or {from …, to …, amount …}";
-    let (from, to, amount) = parts.ok_or_else(|| misfit(recorded, expected, &recorded.input))?;
+    let (from, to, amount) = parts.ok_or_else(|| misfit(recorded, expected, recorded.input))?;
     Ok(Transfer {
         recorded,
         from,
@@ -288,19 +287,20 @@ fn transfer(recorded: &Operation) -> Result<Transfer<'_>, DecodeError> {
 }
 
 /// `None` if it did not return.
-fn read(recorded: &Operation) -> Result<Option<Read<'_>>, DecodeError> {
+fn read(recorded: Operation<'_>) -> Result<Option<Read<'_>>, DecodeError> {
     let Some(returned) = returned(recorded) else {
         return Ok(None);
     };
     let expected = "`read` to return {account balance, …} or [[account balance] …], each account once and balances integers or nil";
-    let misfit = || misfit_answer(recorded, expected, &recorded.output);
-    let pairs: Vec<(&Value, &Value)> = match &recorded.output {
-        Value::Map(balances) => balances.iter().collect(),
-        Value::List(pairs) => pairs
+    let misfit = || misfit_answer(recorded, expected, recorded.output);
+    let pairs: Vec<(ValueRef<'_>, ValueRef<'_>)> = match recorded.output {
+        ValueRef::Map(balances) => balances.iter().collect(),
+        ValueRef::List(pairs) => pairs
             .iter()
-            .map(|pair| match pair {
-                Value::List(pair) if pair.len() == 2 => Ok((&pair[0], &pair[1])),
-                _ => Err(misfit()),
+            .map(|pair| {
+                let pair = pair.as_list().and_then(ListRef::array);
+                pair.map(|[account, balance]| (account, balance))
+                    .ok_or_else(misfit)
             })
             .collect::<Result<_, _>>()?,
         _ => return Err(misfit()),
@@ -308,8 +308,8 @@ fn read(recorded: &Operation) -> Result<Option<Read<'_>>, DecodeError> {
     let mut balances = BTreeMap::new();
     for (account, balance) in pairs {
         let balance = match balance {
-            Value::Int(balance) => Some(*balance),
-            Value::Nil => None,
+            ValueRef::Int(balance) => Some(balance),
+            ValueRef::Nil => None,
             _ => return Err(misfit()),
         };
         if balances.insert(account, balance).is_some() {

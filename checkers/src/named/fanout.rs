@@ -33,7 +33,7 @@
 //! O(n log n).
 
 use super::{Findings, findings::Told, misfit, misfit_answer, returned, whose};
-use crate::history::{History, Operation, Outcome, Value};
+use crate::history::{History, Operation, Operations, Outcome, Value, ValueRef};
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,22 +87,22 @@ pub fn check(history: &History, options: &FanoutOptions) -> Result<Verdict, Deco
 }
 
 /// The attempts to publish each message.
-struct Published<'a>(BTreeMap<&'a Value, BTreeMap<i64, Message<'a>>>);
+struct Published<'a>(BTreeMap<ValueRef<'a>, BTreeMap<i64, Message<'a>>>);
 
 #[derive(Default)]
 struct Message<'a> {
-    attempts: Vec<&'a Operation>,
+    attempts: Vec<Operation<'a>>,
     /// The event at which an attempt first returned.
     acknowledged: Option<usize>,
 }
 
 impl<'a> Published<'a> {
-    fn decode(operations: &'a [Operation]) -> Result<Self, DecodeError> {
+    fn decode(operations: Operations<'a>) -> Result<Self, DecodeError> {
         let mut published = Self(BTreeMap::new());
         for recorded in operations.iter().filter(|it| it.f == "publish") {
-            let Some((publisher, number)) = message(&recorded.input) else {
+            let Some((publisher, number)) = message(recorded.input) else {
                 let expected = "`publish` to be invoked with [publisher sequence]";
-                return Err(misfit(recorded, expected, &recorded.input));
+                return Err(misfit(recorded, expected, recorded.input));
             };
             let messages = published.0.entry(publisher).or_default();
             let message = messages.entry(number).or_default();
@@ -115,11 +115,11 @@ impl<'a> Published<'a> {
         Ok(published)
     }
 
-    fn of(&self, publisher: &Value) -> Option<&BTreeMap<i64, Message<'a>>> {
-        self.0.get(publisher)
+    fn of(&self, publisher: ValueRef<'a>) -> Option<&BTreeMap<i64, Message<'a>>> {
+        self.0.get(&publisher)
     }
 
-    fn message(&self, publisher: &Value, number: i64) -> Option<&Message<'a>> {
+    fn message(&self, publisher: ValueRef<'a>, number: i64) -> Option<&Message<'a>> {
         self.of(publisher)?.get(&number)
     }
 }
@@ -136,29 +136,29 @@ impl Message<'_> {
 /// What a subscriber was told.
 #[derive(Clone, Copy)]
 enum Item<'a> {
-    Message(&'a Value, i64),
+    Message(ValueRef<'a>, i64),
     Gap,
 }
 
 /// A poll that did not fail.
 struct Poll<'a> {
-    recorded: &'a Operation,
+    recorded: Operation<'a>,
     /// When it returned and with what; `None` if nobody knows.
     answer: Option<(usize, Vec<Item<'a>>)>,
 }
 
 /// The polls of each subscriber, one after another.
 fn subscribers(
-    operations: &[Operation],
-) -> Result<BTreeMap<Option<&Value>, Vec<Poll<'_>>>, DecodeError> {
-    let mut subscribers: BTreeMap<Option<&Value>, Vec<Poll<'_>>> = BTreeMap::new();
-    let mut ends: BTreeMap<Option<&Value>, usize> = BTreeMap::new();
+    operations: Operations<'_>,
+) -> Result<BTreeMap<Option<ValueRef<'_>>, Vec<Poll<'_>>>, DecodeError> {
+    let mut subscribers: BTreeMap<Option<ValueRef<'_>>, Vec<Poll<'_>>> = BTreeMap::new();
+    let mut ends: BTreeMap<Option<ValueRef<'_>>, usize> = BTreeMap::new();
     for recorded in operations.iter().filter(|it| it.f != "publish") {
         if recorded.f != "poll" {
             let expected = "`publish` or `poll`";
             return Err(misfit(recorded, expected, format!("`{}`", recorded.f)));
         }
-        let key = recorded.key.as_ref();
+        let key = recorded.key;
         let end = ends.entry(key).or_default();
         if *end > recorded.invoked {
             let expected = "a subscriber to poll once at a time";
@@ -174,10 +174,10 @@ fn subscribers(
     Ok(subscribers)
 }
 
-fn poll(recorded: &Operation) -> Result<Poll<'_>, DecodeError> {
-    let answer = match (returned(recorded), &recorded.output) {
+fn poll(recorded: Operation<'_>) -> Result<Poll<'_>, DecodeError> {
+    let answer = match (returned(recorded), recorded.output) {
         (None, _) => None,
-        (Some(returned), Value::List(items)) => {
+        (Some(returned), ValueRef::List(items)) => {
             let items: Option<Vec<Item<'_>>> = items.iter().map(item).collect();
             items
                 .map(|items| Some((returned, items)))
@@ -189,22 +189,22 @@ fn poll(recorded: &Operation) -> Result<Poll<'_>, DecodeError> {
     Ok(Poll { recorded, answer })
 }
 
-fn misfit_poll(recorded: &Operation) -> DecodeError {
+fn misfit_poll(recorded: Operation<'_>) -> DecodeError {
     let expected = "`poll` to return a list of [publisher sequence] and \"gap\"";
-    misfit_answer(recorded, expected, &recorded.output)
+    misfit_answer(recorded, expected, recorded.output)
 }
 
-fn item(value: &Value) -> Option<Item<'_>> {
+fn item(value: ValueRef<'_>) -> Option<Item<'_>> {
     match value {
-        Value::Text(text) if text == "gap" => Some(Item::Gap),
+        ValueRef::Text("gap") => Some(Item::Gap),
         other => message(other).map(|(publisher, number)| Item::Message(publisher, number)),
     }
 }
 
-fn message(value: &Value) -> Option<(&Value, i64)> {
+fn message(value: ValueRef<'_>) -> Option<(ValueRef<'_>, i64)> {
     match value {
-        Value::List(pair) => match pair.as_slice() {
-            [publisher, Value::Int(number)] => Some((publisher, *number)),
+        ValueRef::List(pair) => match pair.array() {
+            Some([publisher, ValueRef::Int(number)]) => Some((publisher, number)),
             _ => None,
         },
         _ => None,
@@ -217,7 +217,7 @@ struct Subscriber<'a> {
     /// The event after which it must receive all that is published, up to the next gap.
     subscribed: Option<usize>,
     gaps: usize,
-    publishers: BTreeMap<&'a Value, Stream<'a>>,
+    publishers: BTreeMap<ValueRef<'a>, Stream<'a>>,
 }
 
 /// What a subscriber received of one publisher.
@@ -225,7 +225,7 @@ struct Stream<'a> {
     delivered: BTreeSet<i64>,
     highest: i64,
     /// By which poll it received something last, and how many gaps there had been by then.
-    last: (&'a Operation, usize),
+    last: (Operation<'a>, usize),
 }
 
 impl<'a> Subscriber<'a> {
@@ -257,14 +257,14 @@ impl<'a> Subscriber<'a> {
 
     fn deliver(
         &mut self,
-        poll: &'a Operation,
+        poll: Operation<'a>,
         returned: usize,
-        message: (&'a Value, i64),
+        message: (ValueRef<'a>, i64),
         findings: &mut Findings,
     ) {
         let (publisher, number) = message;
         self.judge_origin(poll, returned, message, findings);
-        let stream = self.publishers.get(publisher);
+        let stream = self.publishers.get(&publisher);
         if let Some(stream) = stream.filter(|stream| stream.highest >= number) {
             self.note_order(poll, returned, message, stream, findings);
         } else {
@@ -292,9 +292,9 @@ impl<'a> Subscriber<'a> {
 
     fn judge_origin(
         &self,
-        poll: &Operation,
+        poll: Operation<'_>,
         returned: usize,
-        (publisher, number): (&Value, i64),
+        (publisher, number): (ValueRef<'_>, i64),
         findings: &mut Findings,
     ) {
         let message = self.published.message(publisher, number);
@@ -313,7 +313,7 @@ impl<'a> Subscriber<'a> {
         match (failed.clone().next_back(), decided) {
             (Some(attempt), Some(decided)) => {
                 findings.note(returned.max(decided), "failed-publish-delivered", || {
-                    let sentence = format!("{given}, although {} failed.", whose(attempt));
+                    let sentence = format!("{given}, although {} failed.", whose(*attempt));
                     Told::new(sentence, [attempt.id, poll.id])
                 });
             }
@@ -326,9 +326,9 @@ impl<'a> Subscriber<'a> {
 
     fn note_order(
         &self,
-        poll: &Operation,
+        poll: Operation<'_>,
         returned: usize,
-        (publisher, number): (&Value, i64),
+        (publisher, number): (ValueRef<'_>, i64),
         stream: &Stream<'_>,
         findings: &mut Findings,
     ) {
@@ -355,8 +355,8 @@ impl<'a> Subscriber<'a> {
 
     /// The acknowledged messages of a publisher below `end` that should have come since the last
     /// delivery, and when each was acknowledged.
-    fn missing(&self, publisher: &Value, end: Bound<i64>) -> Vec<(i64, usize)> {
-        let stream = self.publishers.get(publisher);
+    fn missing(&self, publisher: ValueRef<'_>, end: Bound<i64>) -> Vec<(i64, usize)> {
+        let stream = self.publishers.get(&publisher);
         let is_unbroken = stream.is_some_and(|stream| stream.last.1 == self.gaps);
         let begin = stream.map_or(Bound::Unbounded, |stream| Bound::Excluded(stream.highest));
         let Some(messages) = self.published.of(publisher) else {
@@ -381,7 +381,7 @@ impl<'a> Subscriber<'a> {
         let Some((returned, _)) = poll.answer.as_ref().filter(|_| is_final) else {
             return;
         };
-        for publisher in self.published.0.keys() {
+        for &publisher in self.published.0.keys() {
             for (missing, acknowledged) in self.missing(publisher, Bound::Unbounded) {
                 if acknowledged > poll.recorded.invoked {
                     continue;
@@ -401,8 +401,8 @@ impl<'a> Subscriber<'a> {
     fn told_missing(
         &self,
         sentence: String,
-        poll: &Operation,
-        publisher: &Value,
+        poll: Operation<'_>,
+        publisher: ValueRef<'_>,
         missing: i64,
     ) -> Told {
         let message = self.published.message(publisher, missing);
@@ -410,7 +410,7 @@ impl<'a> Subscriber<'a> {
         let mut acknowledged = attempts.iter().filter(|it| it.outcome == Outcome::Ok);
         let last = self
             .publishers
-            .get(publisher)
+            .get(&publisher)
             .map(|stream| stream.last.0.id);
         let attempt = acknowledged.next().map(|attempt| attempt.id);
         Told::new(sentence, attempt.into_iter().chain(last).chain([poll.id]))

@@ -8,7 +8,7 @@
 //! nonce should be used once: only then is every mix-up seen. O(n log n).
 
 use super::{Findings, findings::Told, returned, whose, whose_first};
-use crate::history::{History, Operation, Value};
+use crate::history::{History, Operation, ValueRef};
 use crate::verdict::Verdict;
 use std::collections::BTreeMap;
 
@@ -17,12 +17,9 @@ pub fn check(history: &History) -> Verdict {
     let operations = history.operations();
     let mut findings = Findings::new("nonce-echo");
     let mut answers = 0;
-    let mut by_nonce: BTreeMap<&Value, Vec<&Operation>> = BTreeMap::new();
+    let mut by_nonce: BTreeMap<ValueRef<'_>, Vec<Operation<'_>>> = BTreeMap::new();
     for operation in operations {
-        by_nonce
-            .entry(&operation.input)
-            .or_default()
-            .push(operation);
+        by_nonce.entry(operation.input).or_default().push(operation);
     }
     for operation in operations {
         let Some(returned) = returned(operation) else {
@@ -45,13 +42,13 @@ pub fn check(history: &History) -> Verdict {
 }
 
 /// `senders` invoked an operation with what was answered, in that order.
-fn foreign(operation: &Operation, returned: usize, senders: &[&Operation]) -> Told {
+fn foreign(operation: Operation<'_>, returned: usize, senders: &[Operation<'_>]) -> Told {
     let Operation { input, output, .. } = operation;
     let mut before = senders.iter().filter(|sender| sender.invoked < returned);
     let sender = before.next_back().or_else(|| senders.first());
     let whose_it_is = match sender {
-        Some(sender) if sender.invoked < returned => format!("the nonce of {}", whose(sender)),
-        Some(sender) => format!("which only {} sends later", whose(sender)),
+        Some(sender) if sender.invoked < returned => format!("the nonce of {}", whose(*sender)),
+        Some(sender) => format!("which only {} sends later", whose(*sender)),
         None => "which nobody ever sent".to_owned(),
     };
     let sentence = format!(

@@ -34,7 +34,7 @@
 use super::{
     Findings, findings::Told, misfit, misfit_answer, objects, returned, whose, whose_first,
 };
-use crate::history::{History, Operation, Outcome, Value};
+use crate::history::{History, Operation, Outcome, ValueRef};
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -175,35 +175,35 @@ impl QueueStatistics {
 
 #[derive(Default)]
 struct Queue<'a> {
-    messages: BTreeMap<&'a Value, Message<'a>>,
+    messages: BTreeMap<ValueRef<'a>, Message<'a>>,
     /// What says that the queue was empty, in the order of return.
-    empty: Vec<&'a Operation>,
+    empty: Vec<Operation<'a>>,
     /// How many messages may have been taken without a trace.
     untraced: usize,
 }
 
 #[derive(Default)]
 struct Message<'a> {
-    enqueues: Vec<&'a Operation>,
+    enqueues: Vec<Operation<'a>>,
     /// In the order of return.
     deliveries: Vec<Handover<'a>>,
     /// Its `ack`s and `nak`s.
-    releases: Vec<&'a Operation>,
+    releases: Vec<Operation<'a>>,
 }
 
 /// One delivery.
 #[derive(Clone, Copy)]
 struct Handover<'a> {
-    recorded: &'a Operation,
+    recorded: Operation<'a>,
     returned: usize,
     number: Option<i64>,
 }
 
 impl<'a> Queue<'a> {
-    fn decode(operations: &[&'a Operation]) -> Result<Self, DecodeError> {
-        let is_enqueue = |operation: &&&Operation| operation.f == "enqueue";
+    fn decode(operations: &[Operation<'a>]) -> Result<Self, DecodeError> {
+        let is_enqueue = |operation: &&Operation<'_>| operation.f == "enqueue";
         let enqueued = operations.iter().filter(is_enqueue);
-        let enqueued: BTreeSet<&Value> = enqueued.map(|operation| &operation.input).collect();
+        let enqueued: BTreeSet<ValueRef<'_>> = enqueued.map(|operation| operation.input).collect();
         let mut queue = Self::default();
         for &recorded in operations {
             queue.add(recorded, &enqueued)?;
@@ -217,11 +217,11 @@ impl<'a> Queue<'a> {
 
     fn add(
         &mut self,
-        recorded: &'a Operation,
-        enqueued: &BTreeSet<&Value>,
+        recorded: Operation<'a>,
+        enqueued: &BTreeSet<ValueRef<'_>>,
     ) -> Result<(), DecodeError> {
-        match (recorded.f.as_str(), &recorded.input) {
-            ("enqueue", Value::Nil) => {
+        match (recorded.f, recorded.input) {
+            ("enqueue", ValueRef::Nil) => {
                 return Err(misfit(recorded, "`enqueue` of a value", "nil"));
             }
             ("enqueue", value) => self.message(value).enqueues.push(recorded),
@@ -229,13 +229,13 @@ impl<'a> Queue<'a> {
                 let (value, _) = numbered(answer, enqueued);
                 self.message(value).releases.push(recorded);
             }
-            ("dequeue", _) => match (returned(recorded), &recorded.output) {
-                (None, _) | (_, Value::Nil) => {}
+            ("dequeue", _) => match (returned(recorded), recorded.output) {
+                (None, _) | (_, ValueRef::Nil) => {}
                 (Some(returned), answer) => self.deliver(recorded, returned, answer, enqueued),
             },
-            ("drain", _) => match (returned(recorded), &recorded.output) {
+            ("drain", _) => match (returned(recorded), recorded.output) {
                 (None, _) => {}
-                (Some(returned), Value::List(answers)) => {
+                (Some(returned), ValueRef::List(answers)) => {
                     for answer in answers {
                         self.deliver(recorded, returned, answer, enqueued);
                     }
@@ -253,16 +253,16 @@ impl<'a> Queue<'a> {
         Ok(())
     }
 
-    fn message(&mut self, value: &'a Value) -> &mut Message<'a> {
+    fn message(&mut self, value: ValueRef<'a>) -> &mut Message<'a> {
         self.messages.entry(value).or_default()
     }
 
     fn deliver(
         &mut self,
-        recorded: &'a Operation,
+        recorded: Operation<'a>,
         returned: usize,
-        answer: &'a Value,
-        enqueued: &BTreeSet<&Value>,
+        answer: ValueRef<'a>,
+        enqueued: &BTreeSet<ValueRef<'_>>,
     ) {
         let (value, number) = numbered(answer, enqueued);
         self.message(value).deliveries.push(Handover {
@@ -273,13 +273,13 @@ impl<'a> Queue<'a> {
     }
 
     /// Finds what says that nothing was left, and what may have been taken without a trace.
-    fn find_end(&mut self, operations: &[&'a Operation]) {
-        let takes = |operation: &&&Operation| matches!(operation.f.as_str(), "dequeue" | "drain");
-        let taken: Vec<&Operation> = operations.iter().filter(takes).copied().collect();
+    fn find_end(&mut self, operations: &[Operation<'a>]) {
+        let takes = |operation: &&Operation<'_>| matches!(operation.f, "dequeue" | "drain");
+        let taken: Vec<Operation<'_>> = operations.iter().filter(takes).copied().collect();
         let answered = taken.iter().filter(|taking| taking.outcome == Outcome::Ok);
         let last = answered.clone().next_back().map(|taking| taking.id);
-        let says_empty = |taking: &&&Operation| {
-            taking.f == "drain" || (Some(taking.id) == last && taking.output == Value::Nil)
+        let says_empty = |taking: &&Operation<'_>| {
+            taking.f == "drain" || (Some(taking.id) == last && taking.output == ValueRef::Nil)
         };
         self.empty = answered.filter(says_empty).copied().collect();
         self.empty.sort_by_key(|taking| taking.completed);
@@ -302,7 +302,7 @@ impl<'a> Queue<'a> {
     ) {
         // Without times nobody knows how long a hold was.
         let hold_ns = options.hold_ns.filter(|_| history.has_times());
-        for (value, message) in &self.messages {
+        for (&value, message) in &self.messages {
             message.judge(value, options.delivery, findings);
             message.count(statistics);
             if let Some(hold_ns) = hold_ns {
@@ -324,9 +324,9 @@ impl<'a> Queue<'a> {
         if options.delivery == Delivery::AtMostOnce {
             return;
         }
-        for (event, value, enqueue, by) in missing.iter().skip(self.untraced) {
-            findings.note(*event, "lost-message", || {
-                self.lost(value, enqueue, *by, missing.len())
+        for &(event, value, enqueue, by) in missing.iter().skip(self.untraced) {
+            findings.note(event, "lost-message", || {
+                self.lost(value, enqueue, by, missing.len())
             });
         }
     }
@@ -334,10 +334,10 @@ impl<'a> Queue<'a> {
     /// When, and by which answer, it was certain that a message is missing.
     fn missed(
         &self,
-        enqueue: &Operation,
+        enqueue: Operation<'_>,
         options: &QueueOptions,
         event_count: usize,
-    ) -> Option<(usize, Option<&'a Operation>)> {
+    ) -> Option<(usize, Option<Operation<'a>>)> {
         let mut empty = self.empty.iter();
         let by = empty.find(|taking| Some(taking.invoked) > enqueue.completed);
         match by {
@@ -348,9 +348,9 @@ impl<'a> Queue<'a> {
 
     fn lost(
         &self,
-        value: &Value,
-        enqueue: &Operation,
-        by: Option<&Operation>,
+        value: ValueRef<'_>,
+        enqueue: Operation<'_>,
+        by: Option<Operation<'_>>,
         missing: usize,
     ) -> Told {
         let end = by.map_or_else(
@@ -373,7 +373,7 @@ impl<'a> Queue<'a> {
 }
 
 impl Message<'_> {
-    fn judge(&self, value: &Value, delivery: Delivery, findings: &mut Findings) {
+    fn judge(&self, value: ValueRef<'_>, delivery: Delivery, findings: &mut Findings) {
         let begun = self.begun();
         for handover in &self.deliveries {
             if begun.is_none_or(|begun| begun > handover.returned) {
@@ -405,26 +405,31 @@ impl Message<'_> {
     }
 
     /// The first `enqueue` that returned.
-    fn acknowledged(&self) -> Option<&Operation> {
+    fn acknowledged(&self) -> Option<Operation<'_>> {
         let enqueues = self.enqueues.iter().copied();
         let acknowledged = enqueues.filter(|enqueue| enqueue.outcome == Outcome::Ok);
         acknowledged.min_by_key(|enqueue| enqueue.completed)
     }
 
     /// The first `enqueue` that returned, if the message was never delivered.
-    fn undelivered(&self) -> Option<&Operation> {
+    fn undelivered(&self) -> Option<Operation<'_>> {
         self.acknowledged().filter(|_| self.deliveries.is_empty())
     }
 
-    fn note_unexpected(&self, value: &Value, handover: &Handover<'_>, findings: &mut Findings) {
-        let before = |enqueue: &&&Operation| enqueue.invoked < handover.returned;
-        let failed: Vec<&Operation> = self.enqueues.iter().filter(before).copied().collect();
+    fn note_unexpected(
+        &self,
+        value: ValueRef<'_>,
+        handover: &Handover<'_>,
+        findings: &mut Findings,
+    ) {
+        let before = |enqueue: &&Operation<'_>| enqueue.invoked < handover.returned;
+        let failed: Vec<Operation<'_>> = self.enqueues.iter().filter(before).copied().collect();
         let decided = failed.iter().filter_map(|enqueue| enqueue.completed).max();
         let event = handover.returned.max(decided.unwrap_or(0));
         findings.note(event, "unexpected-message", || {
             let why = failed.last().map_or_else(
                 || "which nobody had begun to enqueue".to_owned(),
-                |enqueue| format!("although {} failed", whose(enqueue)),
+                |enqueue| format!("although {} failed", whose(*enqueue)),
             );
             let sentence = format!(
                 "{} was given message {value}, {why}.",
@@ -435,9 +440,9 @@ impl Message<'_> {
         });
     }
 
-    fn judge_acked(&self, value: &Value, findings: &mut Findings) {
+    fn judge_acked(&self, value: ValueRef<'_>, findings: &mut Findings) {
         let acks = self.releases.iter().filter(|release| release.f == "ack");
-        let acked = acks.filter_map(|ack| returned(ack).map(|event| (event, *ack)));
+        let acked = acks.filter_map(|ack| returned(*ack).map(|event| (event, *ack)));
         let Some((event, ack)) = acked.min_by_key(|&(event, _)| event) else {
             return;
         };
@@ -455,7 +460,7 @@ impl Message<'_> {
         }
     }
 
-    fn judge_numbers(&self, value: &Value, findings: &mut Findings) {
+    fn judge_numbers(&self, value: ValueRef<'_>, findings: &mut Findings) {
         let mut numbered = self
             .deliveries
             .iter()
@@ -477,7 +482,7 @@ impl Message<'_> {
         }
     }
 
-    fn judge_holders(&self, value: &Value, hold_ns: u64, findings: &mut Findings) {
+    fn judge_holders(&self, value: ValueRef<'_>, hold_ns: u64, findings: &mut Findings) {
         // A drain is done with what it takes.
         let held = self
             .deliveries
@@ -545,7 +550,7 @@ impl Handover<'_> {
 
 /// `Message 3 was delivered to process 0's dequeue …, and again to process 1's dequeue ….`
 fn two(
-    value: &Value,
+    value: ValueRef<'_>,
     one: &Handover<'_>,
     other: &Handover<'_>,
     before: &str,
@@ -560,10 +565,13 @@ fn two(
 }
 
 /// The message of an answer, and the number that it is stored under, if the answer says.
-fn numbered<'a>(answer: &'a Value, enqueued: &BTreeSet<&Value>) -> (&'a Value, Option<i64>) {
+fn numbered<'a>(
+    answer: ValueRef<'a>,
+    enqueued: &BTreeSet<ValueRef<'_>>,
+) -> (ValueRef<'a>, Option<i64>) {
     match answer {
-        Value::List(pair) if !enqueued.contains(answer) => match pair.as_slice() {
-            [value, Value::Int(number)] => (value, Some(*number)),
+        ValueRef::List(pair) if !enqueued.contains(&answer) => match pair.array() {
+            Some([value, ValueRef::Int(number)]) => (value, Some(number)),
             _ => (answer, None),
         },
         _ => (answer, None),

@@ -87,7 +87,7 @@ impl Window {
             >= u128::from(self.invoked) * u128::from(share.numerator)
     }
 
-    fn add(&mut self, operation: &Operation) {
+    fn add(&mut self, operation: Operation<'_>) {
         const TOLD_MAX: usize = 16;
         self.invoked += 1;
         if operation.outcome == Outcome::Ok {

@@ -19,7 +19,7 @@
 use super::{
     Findings, findings::Told, misfit, misfit_answer, objects, returned, whose, whose_first,
 };
-use crate::history::{History, Operation, Outcome, Value};
+use crate::history::{History, Operation, Outcome, Value, ValueRef};
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +104,7 @@ impl SetStatistics {
 
 #[derive(Default)]
 struct Set<'a> {
-    elements: BTreeMap<&'a Value, Element<'a>>,
+    elements: BTreeMap<ValueRef<'a>, Element<'a>>,
     /// In the order of their invocations.
     reads: Vec<Read<'a>>,
 }
@@ -112,27 +112,27 @@ struct Set<'a> {
 /// What is known of an element.
 #[derive(Default)]
 struct Element<'a> {
-    adds: Vec<&'a Operation>,
+    adds: Vec<Operation<'a>>,
     /// The reads that show it, by their places.
     shown: Vec<usize>,
     /// The first event after which it must be there, and whose operation's that is.
-    known: Option<(usize, &'a Operation)>,
+    known: Option<(usize, Operation<'a>)>,
 }
 
 struct Read<'a> {
-    recorded: &'a Operation,
+    recorded: Operation<'a>,
     returned: usize,
-    elements: BTreeSet<&'a Value>,
-    duplicate: Option<&'a Value>,
+    elements: BTreeSet<ValueRef<'a>>,
+    duplicate: Option<ValueRef<'a>>,
 }
 
 impl<'a> Set<'a> {
-    fn decode(operations: &[&'a Operation]) -> Result<Self, DecodeError> {
+    fn decode(operations: &[Operation<'a>]) -> Result<Self, DecodeError> {
         let mut set = Self::default();
         for &recorded in operations {
-            match recorded.f.as_str() {
+            match recorded.f {
                 "add" => {
-                    let element = set.elements.entry(&recorded.input).or_default();
+                    let element = set.elements.entry(recorded.input).or_default();
                     element.adds.push(recorded);
                     element.know(recorded);
                 }
@@ -144,7 +144,7 @@ impl<'a> Set<'a> {
             }
         }
         for (place, read) in set.reads.iter().enumerate() {
-            for value in &read.elements {
+            for &value in &read.elements {
                 let element = set.elements.entry(value).or_default();
                 element.shown.push(place);
                 element.know(read.recorded);
@@ -156,12 +156,12 @@ impl<'a> Set<'a> {
     fn judge(&self, options: &SetOptions, findings: &mut Findings) {
         for read in &self.reads {
             judge_duplicates(read, findings);
-            for value in &read.elements {
-                judge_origin(value, &self.elements[*value], read, findings);
+            for &value in &read.elements {
+                judge_origin(value, &self.elements[&value], read, findings);
             }
         }
         let earliest_returns = self.earliest_returns();
-        for (value, element) in &self.elements {
+        for (&value, element) in &self.elements {
             self.judge_lost(value, element, &earliest_returns, findings);
         }
         if options.linearizable {
@@ -197,7 +197,7 @@ impl<'a> Set<'a> {
 
     fn judge_lost(
         &self,
-        value: &Value,
+        value: ValueRef<'_>,
         element: &Element<'_>,
         earliest_returns: &[usize],
         findings: &mut Findings,
@@ -223,7 +223,7 @@ impl<'a> Set<'a> {
     /// element that it shows was begun to be added.
     fn judge_freshness(&self, findings: &mut Findings) {
         let known = self.elements.iter();
-        let mut known: Vec<(usize, &Value)> = known
+        let mut known: Vec<(usize, ValueRef<'_>)> = known
             .filter_map(|(&value, element)| Some((element.known?.0, value)))
             .collect();
         known.sort_unstable();
@@ -250,8 +250,8 @@ impl<'a> Set<'a> {
         }
     }
 
-    fn note_stale(&self, read: &Read<'_>, missed: &Value, findings: &mut Findings) {
-        let Some((known, witness)) = self.elements[missed].known else {
+    fn note_stale(&self, read: &Read<'_>, missed: ValueRef<'_>, findings: &mut Findings) {
+        let Some((known, witness)) = self.elements[&missed].known else {
             return;
         };
         if known < read.recorded.invoked {
@@ -267,7 +267,7 @@ impl<'a> Set<'a> {
         }
         let shown = read.elements.iter();
         let younger = shown.filter_map(|&value| {
-            let decided = self.elements[value].decided_after(known)?;
+            let decided = self.elements[&value].decided_after(known)?;
             Some((decided, value))
         });
         let Some((decided, younger)) = younger.min() else {
@@ -279,7 +279,7 @@ impl<'a> Set<'a> {
                 whose_first(read.recorded),
                 whose(witness)
             );
-            let mut adds = self.elements[younger].adds.iter();
+            let mut adds = self.elements[&younger].adds.iter();
             let add = adds.find(|add| add.outcome != Outcome::Fail);
             let add = add.map(|add| add.id);
             Told::new(sentence, add.into_iter().chain([witness.id, read.recorded.id]))
@@ -328,7 +328,7 @@ impl<'a> Set<'a> {
                 statistics.stale += 1;
                 let worst = statistics.worst_stale.as_ref();
                 if worst.is_none_or(|&(_, worst_ns)| worst_ns < for_ns) {
-                    statistics.worst_stale = Some((value.clone(), for_ns));
+                    statistics.worst_stale = Some((value.to_value(), for_ns));
                 }
             }
         }
@@ -344,7 +344,7 @@ impl<'a> Set<'a> {
             .take_while(|&(&shown, place)| shown == place);
         let last_absent = self.reads.len().checked_sub(run.count() + 1)?;
         let absent = self.reads[last_absent].recorded;
-        let known_ns = history.events()[known].time_ns;
+        let known_ns = history.event(known).time_ns;
         (absent.invoked > known).then(|| absent.invoked_ns.saturating_sub(known_ns))
     }
 }
@@ -366,7 +366,7 @@ impl<'a> Element<'a> {
         Some(before.filter_map(|add| add.completed).max().unwrap_or(0))
     }
 
-    fn know(&mut self, by: &'a Operation) {
+    fn know(&mut self, by: Operation<'a>) {
         if let Some(event) = returned(by)
             && self.known.is_none_or(|(known, _)| event < known)
         {
@@ -388,12 +388,17 @@ fn judge_duplicates(read: &Read<'_>, findings: &mut Findings) {
 }
 
 /// Whether what a read shows may have been added before.
-fn judge_origin(value: &Value, element: &Element<'_>, read: &Read<'_>, findings: &mut Findings) {
+fn judge_origin(
+    value: ValueRef<'_>,
+    element: &Element<'_>,
+    read: &Read<'_>,
+    findings: &mut Findings,
+) {
     if element.begun().is_some_and(|begun| begun < read.returned) {
         return;
     }
-    let before = |add: &&&Operation| add.invoked < read.returned;
-    let failed: Vec<&Operation> = element.adds.iter().filter(before).copied().collect();
+    let before = |add: &&Operation<'_>| add.invoked < read.returned;
+    let failed: Vec<Operation<'_>> = element.adds.iter().filter(before).copied().collect();
     let decided = failed.iter().filter_map(|add| add.completed).max();
     let who = whose_first(read.recorded);
     match (failed.last(), decided) {
@@ -401,7 +406,7 @@ fn judge_origin(value: &Value, element: &Element<'_>, read: &Read<'_>, findings:
             findings.note(read.returned.max(decided), "resurrected-element", || {
                 let sentence = format!(
                     "{who} shows element {value}, although {} failed.",
-                    whose(add)
+                    whose(*add)
                 );
                 Told::new(sentence, [add.id, read.recorded.id])
             });
@@ -431,13 +436,13 @@ fn note_incomparable(read: &Read<'_>, other: &Read<'_>, findings: &mut Findings)
 }
 
 /// `None` if it did not return.
-fn read(recorded: &Operation) -> Result<Option<Read<'_>>, DecodeError> {
+fn read(recorded: Operation<'_>) -> Result<Option<Read<'_>>, DecodeError> {
     let Some(returned) = returned(recorded) else {
         return Ok(None);
     };
-    let Value::List(values) = &recorded.output else {
+    let ValueRef::List(values) = recorded.output else {
         let expected = "`read` to return the list of all elements";
-        return Err(misfit_answer(recorded, expected, &recorded.output));
+        return Err(misfit_answer(recorded, expected, recorded.output));
     };
     let mut elements = BTreeSet::new();
     let mut duplicate = None;

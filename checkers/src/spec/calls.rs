@@ -2,7 +2,6 @@
 
 use super::{Decoded, Spec};
 use crate::history::{self, History, Outcome};
-use std::borrow::Cow;
 
 /// The moment of a completion that never comes.
 pub const NEVER: u32 = u32::MAX;
@@ -82,32 +81,30 @@ impl<'a, S: Spec + ?Sized> Calls<'a, S> {
         let known = self
             .ids
             .iter()
-            .map(move |&id| &self.history.operations()[id as usize])
+            .map(move |&id| self.history.operation(id as usize))
             .take_while(move |recorded| recorded.invoked < self.end);
         known.filter_map(move |recorded| called(self.spec, &self.known(recorded)))
     }
 
     /// All operations on the key that began before the event, as far as they are known.
-    pub(crate) fn recorded(self, event: usize) -> Vec<history::Operation> {
+    pub(crate) fn recorded(self, event: usize) -> Vec<history::Operation<'a>> {
         let all = self
             .ids
             .iter()
-            .map(|&id| &self.history.operations()[id as usize]);
+            .map(|&id| self.history.operation(id as usize));
         let begun = all.take_while(|recorded| recorded.invoked < event.min(self.end));
-        begun
-            .map(|recorded| self.known(recorded).into_owned())
-            .collect()
+        begun.map(|recorded| self.known(recorded)).collect()
     }
 
     /// Of an operation that is still open at the end nobody knows how it will end.
-    fn known<'o>(&self, recorded: &'o history::Operation) -> Cow<'o, history::Operation> {
+    fn known<'o>(&self, recorded: history::Operation<'o>) -> history::Operation<'o> {
         match recorded.completed {
-            Some(completed) if completed >= self.end => Cow::Owned(history::Operation {
+            Some(completed) if completed >= self.end => history::Operation {
                 outcome: Outcome::Info,
                 completed: None,
-                ..recorded.clone()
-            }),
-            _ => Cow::Borrowed(recorded),
+                ..recorded
+            },
+            _ => recorded,
         }
     }
 }
@@ -115,7 +112,7 @@ impl<'a, S: Spec + ?Sized> Calls<'a, S> {
 /// The operation as the specification reads it, if it may have happened.
 pub(crate) fn called<S: Spec + ?Sized>(
     spec: &S,
-    recorded: &history::Operation,
+    recorded: &history::Operation<'_>,
 ) -> Option<Called<S>> {
     let (operation, returned) = match spec.decode(recorded).ok()? {
         Decoded::Returned(operation, returned) => (operation, Some(returned)),

@@ -44,7 +44,7 @@ impl Spec for CasRegister {
         cell::only_state(operation, returned)
     }
 
-    fn decode(&self, operation: &history::Operation) -> Result<DecodedBy<Self>, DecodeError> {
+    fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
         let expected = "`read`, `write` or `cas` of a register";
         let cell_operation = cell::named(operation, "read", "write").unwrap_or_else(|| {
             Err(DecodeError::new(

@@ -1,6 +1,6 @@
 //! One value that is read, overwritten, or compared and set: what registers and maps come down to.
 
-use crate::history::{self, Outcome, Value};
+use crate::history::{self, ListRef, Outcome, Value};
 use crate::spec::{DecodeError, Decoded, Effect, Reason};
 
 /// What is done to a cell.
@@ -88,28 +88,28 @@ pub(super) fn only_state(
 
 /// What a recorded operation is called on a cell; `None` where it is none of a cell's.
 pub(super) fn named(
-    operation: &history::Operation,
+    operation: &history::Operation<'_>,
     read: &str,
     write: &str,
 ) -> Option<Result<CellOperation, DecodeError>> {
-    match operation.f.as_str() {
+    match operation.f {
         f if f == read => Some(Ok(CellOperation::Read)),
-        f if f == write => Some(Ok(CellOperation::Write(operation.input.clone()))),
+        f if f == write => Some(Ok(CellOperation::Write(operation.input.to_value()))),
         "cas" => Some(compare_and_set(operation)),
         _ => None,
     }
 }
 
-fn compare_and_set(operation: &history::Operation) -> Result<CellOperation, DecodeError> {
-    match &operation.input {
-        Value::List(pair) if pair.len() == 2 => Ok(CellOperation::CompareAndSet {
-            expected: pair[0].clone(),
-            new: pair[1].clone(),
+fn compare_and_set(operation: &history::Operation<'_>) -> Result<CellOperation, DecodeError> {
+    match operation.input.as_list().and_then(ListRef::array) {
+        Some([expected, new]) => Ok(CellOperation::CompareAndSet {
+            expected: expected.to_value(),
+            new: new.to_value(),
         }),
-        other => Err(DecodeError::new(
+        None => Err(DecodeError::new(
             operation,
             "`cas` to be invoked with [expected new]",
-            other.to_string(),
+            operation.input.to_string(),
         )),
     }
 }
@@ -117,7 +117,7 @@ fn compare_and_set(operation: &history::Operation) -> Result<CellOperation, Deco
 /// How the operation ended, as far as a cell is concerned.
 pub(super) fn decoded(
     cell_operation: CellOperation,
-    recorded: &history::Operation,
+    recorded: &history::Operation<'_>,
     failed_cas: FailedCas,
 ) -> Decoded<CellOperation, CellReturn> {
     let is_cas = matches!(cell_operation, CellOperation::CompareAndSet { .. });
@@ -129,7 +129,7 @@ pub(super) fn decoded(
         Outcome::Fail => Decoded::Absent,
         Outcome::Ok => {
             let returned = match cell_operation {
-                CellOperation::Read => CellReturn::Value(recorded.output.clone()),
+                CellOperation::Read => CellReturn::Value(recorded.output.to_value()),
                 CellOperation::Write(_) => CellReturn::Done,
                 CellOperation::CompareAndSet { .. } => CellReturn::Swapped(true),
             };

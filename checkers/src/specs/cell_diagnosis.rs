@@ -1,7 +1,7 @@
 //! What is wrong with an operation on a cell, in a reader's terms.
 
 use super::cell::{CellOperation, CellReturn};
-use crate::history::{Outcome, Value};
+use crate::history::{Outcome, Value, ValueRef};
 use crate::spec::{Call, Decoded, Diagnosis, Spec};
 
 /// See [`Spec::diagnose`]. What is said is true of the history, though others may be to blame.
@@ -31,7 +31,7 @@ where
 /// A call, whatever the specification that reads it.
 struct CellCall<'a> {
     decoded: &'a Decoded<CellOperation, CellReturn>,
-    recorded: &'a crate::history::Operation,
+    recorded: &'a crate::history::Operation<'a>,
     has_times: bool,
 }
 
@@ -72,11 +72,11 @@ impl<'a> CellCall<'a> {
     }
 
     /// The value that it would have given the cell, had it not failed.
-    fn failed_to_write(&self) -> Option<&'a Value> {
+    fn failed_to_write(&self) -> Option<ValueRef<'a>> {
         let recorded = self.recorded;
-        match (recorded.outcome, recorded.f.as_str(), &recorded.input) {
+        match (recorded.outcome, recorded.f, recorded.input) {
             (Outcome::Fail, "write" | "put", value) => Some(value),
-            (Outcome::Fail, "cas", Value::List(pair)) => pair.get(1),
+            (Outcome::Fail, "cas", ValueRef::List(pair)) => pair.get(1),
             _ => None,
         }
     }
@@ -111,17 +111,17 @@ impl<'a> CellCall<'a> {
     fn name(&self, value: &Value) -> String {
         match &self.recorded.key {
             None => value.to_string(),
-            Some(Value::Text(key)) => format!("{key} = {value}"),
+            Some(ValueRef::Text(key)) => format!("{key} = {value}"),
             Some(key) => format!("{key} = {value}"),
         }
     }
 
     /// `write of x = 2`, `cas of x from 1 to 2`.
     fn deed(&self) -> String {
-        let f = &self.recorded.f;
+        let f = self.recorded.f;
         let of_key = match &self.recorded.key {
             None => String::new(),
-            Some(Value::Text(key)) => format!(" of {key}"),
+            Some(ValueRef::Text(key)) => format!(" of {key}"),
             Some(key) => format!(" of {key}"),
         };
         match self.decoded {
@@ -188,10 +188,10 @@ impl<'a> Case<'a> {
         if value == self.initial || self.writers(value).next().is_some() {
             return None;
         }
-        let failed = self
-            .calls
-            .iter()
-            .find(|call| call.failed_to_write() == Some(value));
+        let failed = self.calls.iter().find(|call| {
+            call.failed_to_write()
+                .is_some_and(|failed| failed == *value)
+        });
         let (class, why) = match failed {
             Some(failed) => (
                 "failed-write-read",

@@ -44,7 +44,7 @@ impl Spec for KvMap {
         cell::only_state(operation, returned)
     }
 
-    fn decode(&self, operation: &history::Operation) -> Result<DecodedBy<Self>, DecodeError> {
+    fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
         let expected = "`get`, `put`, `cas` or `delete` of a key";
         if operation.key.is_none() {
             return Err(DecodeError::new(

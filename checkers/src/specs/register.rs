@@ -42,7 +42,7 @@ impl Spec for Register {
         cell::only_state(operation, returned)
     }
 
-    fn decode(&self, operation: &history::Operation) -> Result<DecodedBy<Self>, DecodeError> {
+    fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
         match cell::named(operation, "read", "write") {
             Some(Ok(CellOperation::CompareAndSet { .. })) | Some(Err(_)) | None => {
                 let expected = "`read` or `write` of a register";

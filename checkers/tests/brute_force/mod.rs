@@ -23,10 +23,10 @@ fn candidates<'a, S: Spec>(
 ) -> BTreeMap<Option<Value>, Vec<Candidate<'a, S>>> {
     let mut objects: BTreeMap<Option<Value>, Vec<Candidate<'_, S>>> = BTreeMap::new();
     for recorded in history.operations() {
-        let decoded = spec.decode(recorded).expect("tests use known operations");
+        let decoded = spec.decode(&recorded).expect("tests use known operations");
         if decoded != Decoded::Absent {
             objects
-                .entry(spec.key(recorded))
+                .entry(spec.key(&recorded))
                 .or_default()
                 .push(Candidate { recorded, decoded });
         }
@@ -35,7 +35,7 @@ fn candidates<'a, S: Spec>(
 }
 
 struct Candidate<'a, S: Spec> {
-    recorded: &'a Operation,
+    recorded: Operation<'a>,
     decoded: DecodedBy<S>,
 }
 
@@ -128,11 +128,11 @@ fn is_impossible_alone<S: Spec>(spec: &S, history: &History, witness: &[usize]) 
     }
     let first = witness
         .first()
-        .map_or(0, |&id| history.operations()[id].invoked);
+        .map_or(0, |&id| history.operations().invoked(id));
     let later = only_certain(history, witness, first);
     let key = witness
         .first()
-        .and_then(|&id| spec.key(&history.operations()[id]));
+        .and_then(|&id| spec.key(&history.operation(id)));
     let candidates = candidates(spec, &later).remove(&key).unwrap_or_default();
     let candidates: Vec<&Candidate<'_, S>> = candidates.iter().collect();
     let states = reachable_states(spec, &from_start);
@@ -162,7 +162,7 @@ fn reachable_states<S: Spec>(spec: &S, history: &History) -> Vec<S::State> {
 /// The history in which nobody knows how operations ended other than the witness. That an operation
 /// failed, and so changed nothing, stays known: it is left out, as is what ended before `event`.
 fn only_certain(history: &History, witness: &[usize], event: usize) -> History {
-    let mut events: Vec<Option<Event>> = history.events().iter().cloned().map(Some).collect();
+    let mut events: Vec<Option<Event>> = history.events().to_vec().into_iter().map(Some).collect();
     for operation in history.operations() {
         let Some(completed) = operation
             .completed

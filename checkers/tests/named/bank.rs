@@ -3,7 +3,7 @@
 use crate::histories::*;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
-use squall_checkers::history::{EventKind, History, Value};
+use squall_checkers::history::{EventKind, History, Value, ValueRef};
 use squall_checkers::named::bank::{self, BankOptions};
 
 fn naive(history: &History, options: &BankOptions) -> Classes {
@@ -14,22 +14,22 @@ fn naive(history: &History, options: &BankOptions) -> Classes {
         .filter(|it| it.f == "read" && is_ok(it.outcome))
         .collect();
     reads.sort_by_key(|read| read.completed);
-    let balances = |output: &Value| match output {
-        Value::Map(map) => map.clone(),
+    let balances = |output: ValueRef<'_>| match output.to_value() {
+        Value::Map(map) => map,
         _ => panic!("a map"),
     };
-    let sum = |output: &Value| -> i64 {
+    let sum = |output: ValueRef<'_>| -> i64 {
         balances(output)
             .values()
             .map(|it| if let Value::Int(it) = it { *it } else { 0 })
             .sum()
     };
-    let Some(first) = reads.first().map(|read| &read.output) else {
+    let Some(first) = reads.first().map(|read| read.output) else {
         return classes;
     };
     let total = options.total.unwrap_or_else(|| sum(first));
     for read in &reads {
-        let seen = balances(&read.output);
+        let seen = balances(read.output);
         let has_nil = seen.values().any(|it| *it == Value::Nil);
         let is_negative = |it: &Value| matches!(it, Value::Int(it) if *it < 0);
         for (class, is_so) in [
@@ -42,7 +42,7 @@ fn naive(history: &History, options: &BankOptions) -> Classes {
                 balances(first).keys().any(|it| !seen.contains_key(it)),
             ),
             ("nil-balance", has_nil),
-            ("wrong-total", !has_nil && sum(&read.output) != total),
+            ("wrong-total", !has_nil && sum(read.output) != total),
             (
                 "negative-balance",
                 !options.allow_negative && seen.values().any(is_negative),

@@ -3,27 +3,27 @@
 use crate::histories::*;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
-use squall_checkers::history::{EventKind, History, Operation, Outcome, Value};
+use squall_checkers::history::{EventKind, History, Operation, Outcome, Value, ValueRef};
 use squall_checkers::named::fanout::{self, FanoutOptions};
 use std::collections::BTreeSet;
 
 /// What one subscriber was told, in order: by which poll, and a message or a gap.
-type Told<'a> = Vec<(&'a Operation, Option<&'a Value>)>;
+type Told<'a> = Vec<(Operation<'a>, Option<ValueRef<'a>>)>;
 
-fn told_to<'a>(history: &'a History, key: &Option<Value>) -> Told<'a> {
+fn told_to<'a>(history: &'a History, key: Option<ValueRef<'_>>) -> Told<'a> {
     let polls = history
         .operations()
         .iter()
-        .filter(|it| it.f == "poll" && it.key == *key);
+        .filter(|it| it.f == "poll" && it.key == key);
     let mut told = Told::new();
     for poll in polls {
-        match (&poll.output, poll.outcome) {
-            (Value::List(items), Outcome::Ok) => {
-                let gap = Value::from("gap");
+        match (poll.output, poll.outcome) {
+            (ValueRef::List(items), Outcome::Ok) => {
+                let gap = ValueRef::Text("gap");
                 told.extend(
                     items
                         .iter()
-                        .map(|item| (poll, Some(item).filter(|item| **item != gap))),
+                        .map(|item| (poll, Some(item).filter(|item| *item != gap))),
                 );
             }
             (_, Outcome::Info) => told.push((poll, None)),
@@ -33,10 +33,10 @@ fn told_to<'a>(history: &'a History, key: &Option<Value>) -> Told<'a> {
     told
 }
 
-fn number(message: &Value) -> (&Value, i64) {
+fn number(message: ValueRef<'_>) -> (ValueRef<'_>, i64) {
     match message {
-        Value::List(pair) => match pair.as_slice() {
-            [publisher, Value::Int(number)] => (publisher, *number),
+        ValueRef::List(pair) => match pair.array() {
+            Some([publisher, ValueRef::Int(number)]) => (publisher, number),
             _ => panic!("a pair"),
         },
         _ => panic!("a list"),
@@ -45,18 +45,18 @@ fn number(message: &Value) -> (&Value, i64) {
 
 fn naive(history: &History, options: &FanoutOptions) -> Classes {
     let mut classes = Classes::new();
-    let keys: BTreeSet<Option<Value>> = history
+    let keys: BTreeSet<Option<ValueRef<'_>>> = history
         .operations()
         .iter()
         .filter(|it| it.f == "poll")
-        .map(|it| it.key.clone())
+        .map(|it| it.key)
         .collect();
     for key in keys {
-        let told = told_to(history, &key);
+        let told = told_to(history, key);
         for (place, &(poll, message)) in told.iter().enumerate() {
             let Some(message) = message else { continue };
             let before = history.operations().iter().filter(|it| {
-                it.f == "publish" && it.input == *message && Some(it.invoked) < poll.completed
+                it.f == "publish" && it.input == message && Some(it.invoked) < poll.completed
             });
             let before: Vec<_> = before.collect();
             if before.is_empty() {
@@ -75,7 +75,7 @@ fn naive(history: &History, options: &FanoutOptions) -> Classes {
             if !above
                 && misses(
                     history,
-                    &key,
+                    key,
                     &told[..place],
                     publisher,
                     i64::MAX,
@@ -91,16 +91,16 @@ fn naive(history: &History, options: &FanoutOptions) -> Classes {
             .iter()
             .filter(|it| it.f == "poll" && it.key == key);
         let last = polls.rfind(|it| it.outcome != Outcome::Fail);
-        let is_final = |it: &&Operation| {
+        let is_final = |it: &Operation<'_>| {
             is_ok(it.outcome) && (options.drained || it.input == Value::from("final"))
         };
         if let Some(last) = last.filter(is_final) {
             for publisher in 0..3 {
                 if misses(
                     history,
-                    &key,
+                    key,
                     &told,
-                    &Value::Int(publisher),
+                    ValueRef::Int(publisher),
                     last.invoked as i64,
                     None,
                     Some(usize::MAX),
@@ -116,15 +116,16 @@ fn naive(history: &History, options: &FanoutOptions) -> Classes {
 /// Whether, after what a subscriber was told, an acknowledged message of a publisher is skipped.
 fn misses(
     history: &History,
-    key: &Option<Value>,
-    told: &[(&Operation, Option<&Value>)],
-    publisher: &Value,
+    key: Option<ValueRef<'_>>,
+    told: &[(Operation<'_>, Option<ValueRef<'_>>)],
+    publisher: ValueRef<'_>,
     until: i64,
     below: Option<i64>,
     before: Option<usize>,
 ) -> bool {
-    let of_publisher =
-        |it: &(&Operation, Option<&Value>)| it.1.is_some_and(|it| number(it).0 == publisher);
+    let of_publisher = |it: &(Operation<'_>, Option<ValueRef<'_>>)| {
+        it.1.is_some_and(|it| number(it).0 == publisher)
+    };
     let highest = told
         .iter()
         .filter_map(|it| it.1)
@@ -140,7 +141,7 @@ fn misses(
     let polls = history
         .operations()
         .iter()
-        .filter(|it| it.f == "poll" && it.key == *key && is_ok(it.outcome));
+        .filter(|it| it.f == "poll" && it.key == key && is_ok(it.outcome));
     let subscribed = polls
         .clone()
         .find(|it| it.id >= gap_id && Some(it.id) < before)
@@ -152,7 +153,7 @@ fn misses(
             .filter(|it| it.f == "publish" && it.outcome != Outcome::Fail)
     };
     publishes().filter(|it| is_ok(it.outcome)).any(|publish| {
-        let (by, own) = number(&publish.input);
+        let (by, own) = number(publish.input);
         let attempts = || publishes().filter(|it| it.input == publish.input);
         let begun = attempts().map(|it| it.invoked).min().expect("one");
         let acknowledged = attempts()

@@ -116,7 +116,7 @@ pub(crate) fn ints(numbers: &[i64]) -> Value {
 
 /// What the first events amount to.
 pub(crate) fn prefix(history: &History, count: usize) -> History {
-    History::from_events(history.events()[..count].to_vec()).expect("a history")
+    history.prefix(count)
 }
 
 pub(crate) fn anomaly(verdict: &Result<Verdict, DecodeError>) -> Option<&Anomaly> {

@@ -3,26 +3,28 @@
 use crate::histories::*;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
-use squall_checkers::history::{EventKind, History, Operation, Outcome, Value};
+use squall_checkers::history::{
+    EventKind, History, Operation, Operations, Outcome, Value, ValueRef,
+};
 use squall_checkers::named::queue::{self, Delivery, QueueOptions};
 
 /// A delivery: by which operation, of what, under which number.
-type Given<'a> = (&'a Operation, i64, Option<i64>);
+type Given<'a> = (Operation<'a>, i64, Option<i64>);
 
-fn given(operation: &Operation) -> Vec<Given<'_>> {
-    let one = |value: &Value| match value {
-        Value::Int(value) => (operation, *value, None),
-        Value::List(pair) => match pair.as_slice() {
-            [Value::Int(value), Value::Int(number)] => (operation, *value, Some(*number)),
+fn given(operation: Operation<'_>) -> Vec<Given<'_>> {
+    let one = |value: ValueRef<'_>| match value {
+        ValueRef::Int(value) => (operation, value, None),
+        ValueRef::List(pair) => match pair.array() {
+            Some([ValueRef::Int(value), ValueRef::Int(number)]) => (operation, value, Some(number)),
             _ => panic!("a pair"),
         },
         _ => panic!("a message"),
     };
-    match (operation.f.as_str(), &operation.output) {
+    match (operation.f, operation.output) {
         _ if !is_ok(operation.outcome) => Vec::new(),
-        ("dequeue", Value::Nil) => Vec::new(),
+        ("dequeue", ValueRef::Nil) => Vec::new(),
         ("dequeue", value) => vec![one(value)],
-        ("drain", Value::List(values)) => values.iter().map(one).collect(),
+        ("drain", ValueRef::List(values)) => values.iter().map(one).collect(),
         _ => Vec::new(),
     }
 }
@@ -69,19 +71,19 @@ fn naive(history: &History, options: &QueueOptions) -> (Classes, usize) {
 
 /// Whether some moments for two deliveries and a release explain them. Events are 1 ns apart.
 fn can_both_be(
-    one: &Operation,
-    two: &Operation,
+    one: Operation<'_>,
+    two: Operation<'_>,
     hold_ns: u64,
-    operations: &[Operation],
+    operations: Operations<'_>,
     value: i64,
 ) -> bool {
-    let span = |it: &Operation| it.invoked..=it.completed.expect("ok");
+    let span = |it: Operation<'_>| it.invoked..=it.completed.expect("ok");
     span(one).any(|first| {
         span(two).any(|second| {
             let (from, to) = (first.min(second), first.max(second));
             (to - from) as u64 >= hold_ns
                 || operations.iter().any(|it| {
-                    matches!(it.f.as_str(), "ack" | "nak")
+                    matches!(it.f, "ack" | "nak")
                         && it.input == Value::Int(value)
                         && it.outcome != Outcome::Fail
                         && it.invoked < to
@@ -98,7 +100,7 @@ fn lost(
     classes: &mut Classes,
 ) -> usize {
     let operations = history.operations();
-    let takes = |it: &&Operation| matches!(it.f.as_str(), "dequeue" | "drain");
+    let takes = |it: &Operation<'_>| matches!(it.f, "dequeue" | "drain");
     let last = operations
         .iter()
         .rev()

@@ -4,7 +4,7 @@ use crate::histories::*;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use squall_checkers::Limits;
-use squall_checkers::history::{self, EventKind, History, Outcome, Value};
+use squall_checkers::history::{self, EventKind, History, Outcome, Value, ValueRef};
 use squall_checkers::linearizability;
 use squall_checkers::named::set::{self, SetOptions};
 use squall_checkers::spec::{DecodeError, Decoded, DecodedBy, Reason, Spec};
@@ -68,13 +68,13 @@ impl Spec for GrowOnlySet {
         }
     }
 
-    fn decode(&self, operation: &history::Operation) -> Result<DecodedBy<Self>, DecodeError> {
-        let decoded = match operation.f.as_str() {
-            "add" => SetOperation::Add(operation.input.clone()),
+    fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
+        let decoded = match operation.f {
+            "add" => SetOperation::Add(operation.input.to_value()),
             _ => SetOperation::Read,
         };
         Ok(match operation.outcome {
-            Outcome::Ok => Decoded::Returned(decoded, operation.output.clone()),
+            Outcome::Ok => Decoded::Returned(decoded, operation.output.to_value()),
             Outcome::Info => Decoded::Uncertain(decoded),
             Outcome::Fail => Decoded::Absent,
         })
@@ -89,9 +89,9 @@ fn naive(history: &History) -> Classes {
         .iter()
         .filter(|it| it.f == "read" && is_ok(it.outcome))
         .collect();
-    let shows = |read: &history::Operation, element: &Value| matches!(&read.output, Value::List(shown) if shown.contains(element));
+    let shows = |read: &history::Operation<'_>, element: ValueRef<'_>| matches!(read.output, ValueRef::List(shown) if shown.iter().any(|it| it == element));
     for read in &reads {
-        let Value::List(shown) = &read.output else {
+        let ValueRef::List(shown) = read.output else {
             panic!("a list")
         };
         for element in shown {
@@ -100,7 +100,7 @@ fn naive(history: &History) -> Classes {
             }
             let added: Vec<_> = operations
                 .iter()
-                .filter(|it| it.f == "add" && it.input == *element)
+                .filter(|it| it.f == "add" && it.input == element)
                 .filter(|it| it.invoked < read.completed.expect("ok"))
                 .collect();
             if added.is_empty() {
@@ -114,10 +114,10 @@ fn naive(history: &History) -> Classes {
         .iter()
         .filter(|it| it.f == "add" && it.outcome != Outcome::Fail)
     {
-        let knows = |it: &&history::Operation| {
+        let knows = |it: &history::Operation<'_>| {
             is_ok(it.outcome)
                 && (it.f == "add" && it.input == add.input
-                    || it.f == "read" && shows(it, &add.input))
+                    || it.f == "read" && shows(it, add.input))
         };
         let Some(known) = operations
             .iter()
@@ -127,16 +127,16 @@ fn naive(history: &History) -> Classes {
         else {
             continue;
         };
-        let is_lost_for = |read: &&history::Operation| {
+        let is_lost_for = |read: &history::Operation<'_>| {
             let may_be_later =
-                |other: &&&history::Operation| other.completed.expect("ok") > read.invoked;
+                |other: &&history::Operation<'_>| other.completed.expect("ok") > read.invoked;
             read.invoked > known
                 && !reads
                     .iter()
                     .filter(may_be_later)
-                    .any(|other| shows(other, &add.input))
+                    .any(|other| shows(other, add.input))
         };
-        if reads.iter().copied().any(|read| is_lost_for(&read)) {
+        if reads.iter().any(is_lost_for) {
             classes.insert("lost-element");
         }
     }
