@@ -3,7 +3,7 @@
 //! [`models`] says what each model forbids, [`phenomena`] what there is to forbid. Most phenomena are
 //! cycles of transactions, each of which must have come before the next: a [`graph::Graph`] holds what
 //! is known of who came before whom, [`orders`] adds to it session order and real time, and
-//! [`cycles::find`] says which phenomena its cycles are.
+//! [`cycles::find`] says which phenomena its cycles are. [`rw_register`] judges transactions of registers.
 
 pub mod components;
 pub mod cycles;
@@ -13,5 +13,6 @@ pub mod models;
 pub mod orders;
 pub mod phenomena;
 mod reach;
+pub mod rw_register;
 mod subgraph;
 mod walk;

@@ -1,0 +1,278 @@
+//! The checker of transactions on registers agrees with a reference that tries every order, on all
+//! small histories and on random ones.
+
+mod claims;
+mod good;
+mod reference;
+mod small;
+
+use reference::{Access, MODELS, Transaction};
+use squall_checkers::history::{Outcome, ValueRef};
+use squall_checkers::isolation::models::ConsistencyModel;
+use squall_checkers::isolation::rw_register::{
+    FirstBadEvent, Invocation, RwRegisterOptions, Strategy, Transactions, check_transactions,
+};
+use squall_checkers::verdict::Verdict;
+
+/// splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
+
+fn built(history: &[Transaction]) -> Transactions {
+    let mut transactions = Transactions::default();
+    for (operation, transaction) in history.iter().enumerate() {
+        let is_known = transaction.outcome != Outcome::Info;
+        transactions.begin(Invocation {
+            operation: operation as u32,
+            process: transaction.process,
+            outcome: transaction.outcome,
+            invoked: transaction.invoked,
+            completed: is_known.then_some(transaction.completed),
+        });
+        for access in &transaction.accesses {
+            match *access {
+                Access::Read(key, value) => {
+                    let key = transactions.key(ValueRef::Int(i64::from(key)));
+                    transactions.read(key, value.map_or(ValueRef::Nil, ValueRef::Int));
+                }
+                Access::Write(key, value) => {
+                    let key = transactions.key(ValueRef::Int(i64::from(key)));
+                    transactions.write(key, ValueRef::Int(value));
+                }
+            }
+        }
+    }
+    transactions
+}
+
+fn options(model: &str, strategy: Strategy) -> RwRegisterOptions {
+    let model: ConsistencyModel = model.parse().expect("a model");
+    RwRegisterOptions {
+        model,
+        strategy,
+        first_bad_event: FirstBadEvent::Never,
+        ..RwRegisterOptions::default()
+    }
+}
+
+fn shown(history: &[Transaction]) -> String {
+    let lines = history
+        .iter()
+        .map(|transaction| format!("\n{transaction:?}"));
+    lines.collect()
+}
+
+/// Compares all models, and returns which hold.
+fn compare(history: &[Transaction], strategy: Strategy) -> reference::Models {
+    let satisfied = reference::satisfied(history);
+    let transactions = built(history);
+    for (index, model) in MODELS.iter().enumerate() {
+        let expected = satisfied >> index & 1 == 1;
+        let verdict = check_transactions(&transactions, &options(model, strategy));
+        let found = match &verdict {
+            Verdict::Valid { .. } | Verdict::Vacuous(_) => true,
+            Verdict::Invalid(anomaly) => {
+                let parsed = anomaly
+                    .rules_out
+                    .iter()
+                    .map(|name| name.parse::<ConsistencyModel>());
+                for broken in parsed {
+                    let broken = broken.expect("a model").name();
+                    let index = MODELS.iter().position(|&name| name == broken);
+                    let holds = index.is_some_and(|index| satisfied >> index & 1 == 1);
+                    assert!(
+                        !holds,
+                        "{broken} is not ruled out by {anomaly:#?} in {}",
+                        shown(history)
+                    );
+                }
+                false
+            }
+            Verdict::Unknown(why) => panic!("{model}: {why} in {}", shown(history)),
+        };
+        assert_eq!(
+            found,
+            expected,
+            "{model}: {verdict:#?} in {}",
+            shown(history)
+        );
+    }
+    satisfied
+}
+
+/// What a random history is made of.
+struct Shape {
+    transactions: usize,
+    keys: usize,
+    processes: usize,
+    accesses: usize,
+    /// Of 100 transactions, how many crash and how many fail.
+    crashed: usize,
+    failed: usize,
+    /// Of 100 reads, how many see anything at all.
+    wild: usize,
+    /// Whether every write follows a read of its key.
+    read_modify_write: bool,
+}
+
+/// Transactions of a database that runs them one at a time, at some time between invocation and
+/// completion, but for some wild reads.
+fn random_history(random: &mut Random, shape: &Shape) -> Vec<Transaction> {
+    let mut history: Vec<Transaction> = Vec::new();
+    let mut next_value = 0;
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    let mut state: Vec<Option<i64>> = vec![None; shape.keys];
+    let mut processes: Vec<u64> = (0..shape.processes as u64).collect();
+    let mut event = 0;
+    while history.len() < shape.transactions || !open.is_empty() {
+        let slot = random.below(shape.processes);
+        event += 1;
+        if let Some(place) = open.iter().position(|&(_, of)| of == slot) {
+            let (index, _) = open.swap_remove(place);
+            history[index].completed = event;
+            apply(random, shape, &mut history[index], &mut state);
+            if history[index].outcome == Outcome::Info {
+                processes[slot] += shape.processes as u64;
+            }
+        } else if history.len() < shape.transactions {
+            open.push((history.len(), slot));
+            let accesses = random_accesses(random, shape, &mut next_value);
+            let outcome = match random.below(100) {
+                roll if roll < shape.crashed => Outcome::Info,
+                roll if roll < shape.crashed + shape.failed => Outcome::Fail,
+                _ => Outcome::Ok,
+            };
+            history.push(Transaction {
+                process: processes[slot],
+                outcome,
+                invoked: event,
+                completed: 0,
+                accesses,
+            });
+        }
+    }
+    go_wild(random, shape, &mut history, next_value);
+    history
+}
+
+fn random_accesses(random: &mut Random, shape: &Shape, next_value: &mut i64) -> Vec<Access> {
+    let mut accesses = Vec::new();
+    for _ in 0..1 + random.below(shape.accesses) {
+        let key = random.below(shape.keys) as u32;
+        if random.below(2) == 0 {
+            accesses.push(Access::Read(key, None));
+        } else {
+            if shape.read_modify_write {
+                accesses.push(Access::Read(key, None));
+            }
+            *next_value += 1;
+            accesses.push(Access::Write(key, *next_value));
+        }
+    }
+    accesses
+}
+
+fn apply(
+    random: &mut Random,
+    shape: &Shape,
+    transaction: &mut Transaction,
+    state: &mut [Option<i64>],
+) {
+    let happens = match transaction.outcome {
+        Outcome::Ok => true,
+        Outcome::Info => random.below(2) == 0,
+        Outcome::Fail => random.below(100) < shape.wild,
+    };
+    let mut own = state.to_vec();
+    for access in &mut transaction.accesses {
+        match access {
+            Access::Read(key, value) => *value = own[*key as usize],
+            Access::Write(key, value) => own[*key as usize] = Some(*value),
+        }
+    }
+    if happens {
+        state.copy_from_slice(&own);
+    }
+}
+
+fn go_wild(random: &mut Random, shape: &Shape, history: &mut [Transaction], values: i64) {
+    let mut written: Vec<Vec<i64>> = vec![Vec::new(); shape.keys];
+    for transaction in history.iter() {
+        for access in &transaction.accesses {
+            if let Access::Write(key, value) = access {
+                written[*key as usize].push(*value);
+            }
+        }
+    }
+    for transaction in history.iter_mut() {
+        for access in &mut transaction.accesses {
+            let Access::Read(key, value) = access else {
+                continue;
+            };
+            if random.below(100) >= shape.wild {
+                continue;
+            }
+            let of_key = &written[*key as usize];
+            let choice = random.below(of_key.len() + 1);
+            *value = of_key.get(choice).copied();
+            if random.below(60) == 0 {
+                *value = Some(values + 1);
+            }
+        }
+    }
+}
+
+/// How many random histories to try: `SQUALL_CASES`, or few enough for every day.
+fn cases(few: u64) -> u64 {
+    let told = std::env::var("SQUALL_CASES").ok();
+    told.and_then(|told| told.parse().ok()).unwrap_or(few)
+}
+
+fn random_shape(random: &mut Random) -> Shape {
+    Shape {
+        transactions: 1 + random.below(5),
+        keys: 1 + random.below(3),
+        processes: 1 + random.below(4),
+        accesses: 1 + random.below(4),
+        crashed: [0, 0, 15, 40][random.below(4)],
+        failed: [0, 0, 10][random.below(3)],
+        wild: [0, 10, 30, 100][random.below(4)],
+        read_modify_write: random.below(3) == 0,
+    }
+}
+
+#[test]
+fn random_histories_are_judged_as_the_definitions_say() {
+    let count = cases(6_000);
+    let mut counts = [0u64; MODELS.len()];
+    for seed in 0..count {
+        let mut random = Random(seed);
+        let shape = random_shape(&mut random);
+        let history = random_history(&mut random, &shape);
+        let strategies = [Strategy::Auto, Strategy::WithoutGuess, Strategy::SolverOnly];
+        let satisfied = compare(&history, strategies[seed as usize % 3]);
+        for (index, count) in counts.iter_mut().enumerate() {
+            *count += u64::from(satisfied >> index & 1);
+        }
+    }
+    for (model, satisfied) in MODELS.iter().zip(counts) {
+        println!("{model}: {satisfied} of {count} histories");
+        assert!(
+            satisfied > count / 10 && satisfied < count - count / 50,
+            "{model}"
+        );
+    }
+}
