@@ -19,6 +19,7 @@ pub mod isolation;
 pub mod linearizability;
 pub mod model;
 pub mod named;
+pub mod sessions;
 pub mod spec;
 pub mod specs;
 pub mod verdict;

@@ -1,12 +1,16 @@
 //! The checkers by name, as the command line knows them.
 
 use crate::history::{History, Outcome, Value};
+use crate::isolation::models::ConsistencyModel;
+use crate::isolation::rw_register::{self, RwRegisterOptions};
 use crate::linearizability::{self, Limits};
 use crate::named::bank::{self, BankOptions};
 use crate::named::fanout::{self, FanoutOptions};
 use crate::named::nonce_echo;
 use crate::named::queue::{self, QueueOptions};
 use crate::named::set::{self, SetOptions};
+use crate::sessions::guarantees::{self, Guarantees};
+use crate::sessions::sequential;
 use crate::spec::{DecodeError, Spec};
 use crate::specs::{CasRegister, FailedCas, KvMap, Register};
 use crate::verdict::Verdict;
@@ -25,10 +29,14 @@ pub enum Model {
     Queue,
     Fanout,
     NonceEcho,
+    RwRegister,
+    Sequential,
+    Causal,
+    SessionGuarantees,
 }
 
 impl Model {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Register,
         Self::CasRegister,
         Self::KvMap,
@@ -37,6 +45,10 @@ impl Model {
         Self::Queue,
         Self::Fanout,
         Self::NonceEcho,
+        Self::RwRegister,
+        Self::Sequential,
+        Self::Causal,
+        Self::SessionGuarantees,
     ];
 
     /// Its name on the command line.
@@ -50,6 +62,10 @@ impl Model {
             Self::Queue => "queue",
             Self::Fanout => "fanout",
             Self::NonceEcho => "nonce-echo",
+            Self::RwRegister => "rw-register",
+            Self::Sequential => "sequential",
+            Self::Causal => "causal",
+            Self::SessionGuarantees => "session-guarantees",
         }
     }
 }
@@ -72,7 +88,7 @@ impl FromStr for Model {
 /// A model that nobody here knows.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "expected a model (register, cas-register, kv, bank, set, queue, fanout or nonce-echo), but found `{0}`"
+    "expected a model (register, cas-register, kv, bank, set, queue, fanout, nonce-echo, rw-register, sequential, causal or session-guarantees), but found `{0}`"
 )]
 pub struct UnknownModel(String);
 
@@ -87,6 +103,7 @@ pub struct Options {
     pub set: SetOptions,
     pub queue: QueueOptions,
     pub fanout: FanoutOptions,
+    pub rw_register: RwRegisterOptions,
 }
 
 /// Judges the history by the model; `Vacuous` if it proves nothing.
@@ -103,7 +120,55 @@ pub fn check(history: &History, model: Model, options: &Options) -> Result<Verdi
         Model::Queue => queue::check(history, &options.queue),
         Model::Fanout => fanout::check(history, &options.fanout),
         Model::NonceEcho => Ok(nonce_echo::check(history)),
+        Model::RwRegister => rw_register::check(history, &options.rw_register),
+        Model::Sequential => check_sequential(history, options),
+        Model::Causal => check_registers(history, ConsistencyModel::Causal, options),
+        Model::SessionGuarantees => guarantees::check(history, Guarantees::ALL),
     }
+}
+
+fn check_registers(
+    history: &History,
+    model: ConsistencyModel,
+    options: &Options,
+) -> Result<Verdict, DecodeError> {
+    let options = RwRegisterOptions {
+        model,
+        ..options.rw_register.clone()
+    };
+    rw_register::check(history, &options)
+}
+
+/// By reads and writes where each write has a value of its own; else by the specification whose
+/// operations these are.
+fn check_sequential(history: &History, options: &Options) -> Result<Verdict, DecodeError> {
+    let Options {
+        initial,
+        failed_cas,
+        limits,
+        ..
+    } = options.clone();
+    if initial == Value::Nil {
+        let verdict = check_registers(history, ConsistencyModel::Sequential, options);
+        if let Ok(verdict) = verdict.as_ref()
+            && !matches!(verdict, Verdict::Unknown(_))
+        {
+            return Ok(verdict.clone());
+        }
+    }
+    let mut names = history.operations().iter().map(|operation| operation.f);
+    if names.any(|f| matches!(f, "get" | "put" | "delete")) {
+        let spec = KvMap {
+            initial,
+            failed_cas,
+        };
+        return sequential::check(&spec, history, &limits);
+    }
+    let spec = CasRegister {
+        initial,
+        failed_cas,
+    };
+    sequential::check(&spec, history, &limits)
 }
 
 /// Whether the history is linearizable by the model; `Vacuous` if no operation succeeded, `Unknown`
@@ -140,11 +205,9 @@ pub fn check_linearizable(
             history,
             &limits,
         ),
-        Model::Bank | Model::Set | Model::Queue | Model::Fanout | Model::NonceEcho => {
-            Ok(Verdict::Unknown(format!(
-                "{model} has a law of its own, which is not linearizability"
-            )))
-        }
+        _ => Ok(Verdict::Unknown(format!(
+            "{model} has a law of its own, which is not linearizability"
+        ))),
     }
 }
 

@@ -1,0 +1,184 @@
+//! Session guarantees and sequential consistency agree with their definitions, tried out.
+
+mod reference;
+
+use reference::{Kind, Operation};
+use squall_checkers::Limits;
+use squall_checkers::history::{Event, EventKind, History, Outcome, Value};
+use squall_checkers::isolation::models::ConsistencyModel;
+use squall_checkers::isolation::rw_register::{self, RwRegisterOptions, Strategy};
+use squall_checkers::sessions::guarantees::{self, Guarantees};
+use squall_checkers::sessions::sequential;
+use squall_checkers::specs::{FailedCas, KvMap};
+use squall_checkers::verdict::Verdict;
+
+/// splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
+
+fn cases(few: u64) -> u64 {
+    let told = std::env::var("SQUALL_CASES").ok();
+    told.and_then(|told| told.parse().ok()).unwrap_or(few)
+}
+
+/// Operations of a few processes on a few keys, with reads of anything; each is over before the next.
+fn random_operations(random: &mut Random, most: usize) -> Vec<Operation> {
+    let keys = 1 + random.below(2);
+    let processes = 1 + random.below(3);
+    let mut names: Vec<u64> = (0..processes as u64).collect();
+    let count = 1 + random.below(most);
+    let mut operations = Vec::new();
+    for number in 0..count {
+        let slot = random.below(processes);
+        let is_write = random.below(2) == 0;
+        let outcome = match random.below(12) {
+            0 => Outcome::Info,
+            1 => Outcome::Fail,
+            _ => Outcome::Ok,
+        };
+        operations.push(Operation {
+            process: names[slot],
+            key: random.below(keys) as i64,
+            kind: if is_write { Kind::Write } else { Kind::Read },
+            value: Some(number as i64),
+            outcome,
+        });
+        if outcome == Outcome::Info {
+            names[slot] += processes as u64;
+        }
+    }
+    for index in 0..count {
+        if operations[index].kind == Kind::Read {
+            let key = operations[index].key;
+            let written = operations.iter();
+            let written = written.filter(|other| other.kind == Kind::Write && other.key == key);
+            let mut values: Vec<Option<i64>> = written.map(|write| write.value).collect();
+            values.push(None);
+            if random.below(40) == 0 {
+                values.push(Some(-1));
+            }
+            operations[index].value = values[random.below(values.len())];
+        }
+    }
+    operations
+}
+
+fn event(operation: &Operation, kind: EventKind) -> Event {
+    let is_write = operation.kind == Kind::Write;
+    let value = operation.value.map_or(Value::Nil, Value::Int);
+    let is_told = is_write || kind == EventKind::Ok;
+    Event {
+        process: operation.process,
+        kind,
+        f: if is_write { "write" } else { "read" }.to_owned(),
+        key: Some(Value::Int(operation.key)),
+        value: if is_told { value } else { Value::Nil },
+        time_ns: 0,
+        error: None,
+    }
+}
+
+fn history(operations: &[Operation]) -> History {
+    let events = operations.iter().flat_map(|operation| {
+        let end = match operation.outcome {
+            Outcome::Ok => EventKind::Ok,
+            Outcome::Fail => EventKind::Fail,
+            Outcome::Info => EventKind::Info,
+        };
+        [event(operation, EventKind::Invoke), event(operation, end)]
+    });
+    History::from_events(events.collect()).expect("a history")
+}
+
+fn holds(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Valid { .. } | Verdict::Vacuous(_) => true,
+        Verdict::Invalid(_) => false,
+        Verdict::Unknown(why) => panic!("{why}"),
+    }
+}
+
+#[test]
+fn guarantees_are_judged_as_their_definitions_say() {
+    let count = cases(8_000);
+    let mut satisfied = [0u64; 16];
+    for seed in 0..count {
+        let operations = random_operations(&mut Random(seed), 6);
+        let history = history(&operations);
+        for set in 1..16u8 {
+            let expected = reference::guarantees_hold(&operations, set);
+            let singles = [
+                Guarantees::READ_YOUR_WRITES,
+                Guarantees::MONOTONIC_READS,
+                Guarantees::MONOTONIC_WRITES,
+                Guarantees::WRITES_FOLLOW_READS,
+            ];
+            let chosen = (0..4)
+                .filter(|bit| set >> bit & 1 == 1)
+                .map(|bit| singles[bit]);
+            let asked = chosen.reduce(Guarantees::and).expect("one at least");
+            let verdict = guarantees::check(&history, asked).expect("reads and writes");
+            assert_eq!(
+                holds(&verdict),
+                expected,
+                "{set:04b}: {verdict:#?} in {operations:#?}"
+            );
+            satisfied[set as usize] += u64::from(expected);
+        }
+    }
+    println!("{satisfied:?} of {count}");
+    assert!(satisfied[15] < satisfied[3] && satisfied[3] < satisfied[1] && satisfied[1] < count);
+}
+
+#[test]
+fn sequential_consistency_is_judged_as_its_definition_says() {
+    let count = cases(8_000);
+    let mut satisfied = 0;
+    for seed in 0..count {
+        let operations = random_operations(&mut Random(seed), 7);
+        let history = history(&operations);
+        let expected = reference::is_sequential(&operations);
+        satisfied += u64::from(expected);
+        let store = KvMap {
+            initial: Value::Nil,
+            failed_cas: FailedCas::default(),
+        };
+        let verdict = sequential::check(&store, &as_map(&history), &Limits::default());
+        let verdict = verdict.expect("operations of a map");
+        assert_eq!(holds(&verdict), expected, "{verdict:#?} in {operations:#?}");
+        for strategy in [Strategy::Auto, Strategy::WithoutGuess, Strategy::SolverOnly] {
+            let options = RwRegisterOptions {
+                model: ConsistencyModel::Sequential,
+                strategy,
+                ..RwRegisterOptions::default()
+            };
+            let verdict = rw_register::check(&history, &options).expect("reads and writes");
+            assert_eq!(holds(&verdict), expected, "{verdict:#?} in {operations:#?}");
+        }
+    }
+    println!("{satisfied} of {count} are sequentially consistent");
+    assert!(satisfied > count / 10 && satisfied < count - count / 10);
+}
+
+/// The same operations by a map's names.
+fn as_map(history: &History) -> History {
+    let events: Vec<Event> = history.clone().into();
+    let events = events.into_iter().map(|event| Event {
+        f: if event.f == "write" { "put" } else { "get" }.to_owned(),
+        ..event
+    });
+    History::from_events(events.collect()).expect("a history")
+}
