@@ -6,7 +6,7 @@ use squall_checkers::verdict::Verdict;
 use squall_workloads::record::{Capsule, Record};
 
 use crate::{
-    display, faults, headline,
+    cycle, display, faults, headline,
     headline::Fact,
     html::{Document, document, escape},
     logs, plots,
@@ -41,7 +41,9 @@ pub fn failure_page(page: &FailurePage<'_>) -> String {
         digest_notice(page),
         "<main>\n".to_owned(),
         headline::why_and_how(page.verdict, operation_count, &page.reproduce),
+        cycle::section(page.verdict, operation_count),
         witness::section(&scene),
+        cycle::also(page.verdict, operation_count),
         timeline::section(&scene),
         faults::section(plan, &scene),
         logs::section(&page.record.violations, &scene),
@@ -54,7 +56,7 @@ pub fn failure_page(page: &FailurePage<'_>) -> String {
     document(&Document {
         title: &format!("{}: {}", plan.scenario, headline::sentence(page.verdict)),
         body: &body,
-        styles: &[timeline::CSS],
+        styles: &[timeline::CSS, cycle::CSS],
         scripts: &[timeline::JS],
     })
 }

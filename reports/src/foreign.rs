@@ -6,7 +6,7 @@ use squall_checkers::{
 };
 
 use crate::{
-    display, headline,
+    cycle, display, headline,
     headline::Fact,
     html::{Document, document},
     plots,
@@ -38,7 +38,9 @@ pub fn history_page(page: &HistoryPage<'_>) -> String {
         ),
         "<main>\n".to_owned(),
         headline::why_and_how(page.verdict, operation_count, &page.reproduce),
+        cycle::section(page.verdict, operation_count),
         witness::section(&scene),
+        cycle::also(page.verdict, operation_count),
         timeline::section(&scene),
         plots::section(&scene),
         "</main>\n<footer>Squall</footer>\n".to_owned(),
@@ -47,7 +49,7 @@ pub fn history_page(page: &HistoryPage<'_>) -> String {
     document(&Document {
         title: &format!("{}: {}", page.title, headline::sentence(page.verdict)),
         body: &body,
-        styles: &[timeline::CSS],
+        styles: &[timeline::CSS, cycle::CSS],
         scripts: &[timeline::JS],
     })
 }

@@ -87,8 +87,12 @@ fn anomaly_badges(verdict: &Verdict) -> String {
     let Verdict::Invalid(anomaly) = verdict else {
         return String::new();
     };
+    let rules_out = match anomaly.rules_out.as_slice() {
+        [] => String::new(),
+        models => format!(" <span>rules out {}</span>", escape(&models.join(", "))),
+    };
     format!(
-        " <span class=\"badge\">{}</span> <span class=\"badge\">{}</span>",
+        " <span class=\"badge\">{}</span> <span class=\"badge\">{}</span>{rules_out}",
         escape(&anomaly.class),
         escape(&anomaly.checker)
     )

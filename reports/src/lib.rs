@@ -7,8 +7,8 @@
 //! as it can be.
 //!
 //! This crate runs nothing and judges nothing. In reading order: [`failure_page`] and
-//! [`history_page`] are assembled from the sections `witness`, `timeline`, `faults`, `plots` and
-//! `logs`; [`campaign_index`] stands alone; `html` is the shell around all; [`write_atomically`] is
+//! [`history_page`] are assembled from the sections `cycle`, `witness`, `timeline`, `faults`, `plots`
+//! and `logs`; [`campaign_index`] stands alone; `html` is the shell around all; [`write_atomically`] is
 //! the only function that touches the disk. The scripts and styles are in `assets/`.
 
 pub use campaign::{CampaignPage, FailureRow, FaultCount, ScenarioRow, campaign_index};
@@ -17,6 +17,7 @@ pub use foreign::{HistoryPage, history_page};
 pub use write::write_atomically;
 
 mod campaign;
+mod cycle;
 mod display;
 mod failure;
 mod faults;

@@ -265,7 +265,6 @@ fn bar(operation: &Operation<'_>, scene: &Scene<'_>) -> Bar {
         end: operation.completed_ns,
         error: operation
             .error
-            .as_deref()
             .map(|error| display::visible(error).into_owned()),
     }
 }

@@ -1,6 +1,8 @@
 //! `squall check`: histories that were recorded elsewhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
 use squall_checkers::history::Value;
@@ -11,6 +13,7 @@ use squall_checkers::named::set::SetOptions;
 use squall_checkers::{FailedCas, History, Limits, Options, Verdict};
 use squall_reports::{HistoryPage, history_page};
 
+use super::progress::Progress;
 use super::{Failure, Outcome, print, report};
 use crate::cli::CheckArgs;
 use crate::exit::Exit;
@@ -21,19 +24,9 @@ use crate::exit::Exit;
 /// If a file cannot be read, or does not fit the model.
 pub fn run(args: &CheckArgs) -> Outcome {
     // All files are read and judged before anything is said: bad input leaves nothing half done.
-    let histories = args
-        .files
-        .iter()
-        .map(|path| read(path, args))
-        .collect::<Result<Vec<_>, _>>()?;
-    let verdicts = args
-        .files
-        .iter()
-        .zip(&histories)
-        .map(|(path, history)| judge(path, history, args))
-        .collect::<Result<Vec<_>, _>>()?;
+    let judged = judge_all(args).into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut exits = vec![Exit::Success];
-    for (number, (history, verdict)) in histories.iter().zip(&verdicts).enumerate() {
+    for (number, (history, verdict)) in judged.iter().enumerate() {
         let described = report::describe(verdict, Some(history));
         print::out(&format!("{}: {described}", args.files[number].display()));
         exits.push(match verdict {
@@ -47,6 +40,49 @@ pub fn run(args: &CheckArgs) -> Outcome {
         }
     }
     Ok(exits.into_iter().min().unwrap_or(Exit::Success))
+}
+
+/// Reads and judges the files on as many threads as there are cores; the answers are in the order of the
+/// files, whoever was done first.
+fn judge_all(args: &CheckArgs) -> Vec<Result<(History, Verdict), Failure>> {
+    let workers = super::jobs_or_cores(None).min(args.files.len());
+    let next = AtomicUsize::new(0);
+    let progress = Mutex::new(Progress::new(Some(args.files.len() as u64)));
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((number, path)) = take(&args.files, &next) {
+            done.push((number, read_and_judge(path, args)));
+            if let Ok(mut progress) = progress.lock() {
+                progress.step(|| "histories judged".to_owned());
+            }
+        }
+        done
+    };
+    let mut judged = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let done = workers.into_iter().map(|worker| {
+            // A checker that panics is a bug of ours, and is to be seen as one.
+            let result = worker.join();
+            result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        done.flatten().collect::<Vec<_>>()
+    });
+    if let Ok(progress) = progress.lock() {
+        progress.finish();
+    }
+    judged.sort_by_key(|(number, _)| *number);
+    judged.into_iter().map(|(_, result)| result).collect()
+}
+
+fn take<'a>(files: &'a [PathBuf], next: &AtomicUsize) -> Option<(usize, &'a Path)> {
+    let number = next.fetch_add(1, Ordering::Relaxed);
+    files.get(number).map(|path| (number, path.as_path()))
+}
+
+fn read_and_judge(path: &Path, args: &CheckArgs) -> Result<(History, Verdict), Failure> {
+    let history = read(path, args)?;
+    let verdict = judge(path, &history, args)?;
+    Ok((history, verdict))
 }
 
 fn read(path: &Path, args: &CheckArgs) -> Result<History, Failure> {
