@@ -2,15 +2,17 @@
 
 mod blocking;
 mod cancellable;
+mod ending;
 mod join_set;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 pub use self::blocking::{block_in_place, spawn_blocking};
 pub use self::cancellable::{Cancellable, Cancelled, cancellable};
+use self::ending::{End, Ending};
 pub use self::join_set::JoinSet;
 use crate::engine::{Id, world};
 
@@ -51,11 +53,7 @@ where
     F::Output: 'static,
 {
     let end = Arc::new(End::default());
-    let guard = EndGuard(Arc::clone(&end));
-    let task = Box::pin(async move {
-        let output = future.await;
-        guard.0.finish(Ok(output));
-    });
+    let task = Box::pin(Ending::new(future, Arc::clone(&end)));
     // A task of a node that is down never runs: it is cancelled as it is dropped.
     let name = std::any::type_name::<F>();
     let id = world::with(|world| world.spawn(task, name))
@@ -83,60 +81,6 @@ pub struct JoinHandle<T>(Handle<T>);
 enum Handle<T> {
     Engine { id: Option<Id>, end: Arc<End<T>> },
     Tokio(tokio::task::JoinHandle<T>),
-}
-
-struct End<T>(Mutex<EndState<T>>);
-
-enum EndState<T> {
-    Running(Option<Waker>),
-    Ended(Result<T, JoinError>),
-    Taken,
-}
-
-impl<T> Default for End<T> {
-    fn default() -> Self {
-        Self(Mutex::new(EndState::Running(None)))
-    }
-}
-
-impl<T> End<T> {
-    fn finish(&self, result: Result<T, JoinError>) {
-        let waker = {
-            let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let EndState::Running(waker) = &mut *state else {
-                return;
-            };
-            let waker = waker.take();
-            *state = EndState::Ended(result);
-            waker
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    fn poll(&self, context: &Context<'_>) -> Poll<Result<T, JoinError>> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut *state, EndState::Taken) {
-            EndState::Running(_) => {
-                *state = EndState::Running(Some(context.waker().clone()));
-                Poll::Pending
-            }
-            EndState::Ended(result) => Poll::Ready(result),
-            EndState::Taken => panic!("a join handle was polled after it had answered"),
-        }
-    }
-}
-
-/// Tells the handle that the task is gone, however it went.
-struct EndGuard<T>(Arc<End<T>>);
-
-impl<T> Drop for EndGuard<T> {
-    fn drop(&mut self) {
-        self.0.finish(Err(JoinError {
-            is_panic: std::thread::panicking(),
-        }));
-    }
 }
 
 /// Why a task has no output.
@@ -199,10 +143,7 @@ impl<T> JoinHandle<T> {
     /// Whether the task has ended.
     pub fn is_finished(&self) -> bool {
         match &self.0 {
-            Handle::Engine { end, .. } => !matches!(
-                *end.0.lock().unwrap_or_else(PoisonError::into_inner),
-                EndState::Running(_)
-            ),
+            Handle::Engine { end, .. } => end.is_told(),
             Handle::Tokio(handle) => handle.is_finished(),
         }
     }

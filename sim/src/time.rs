@@ -93,6 +93,7 @@ fn real_now_ns() -> u64 {
 }
 
 /// Waits for a duration.
+#[inline]
 pub fn sleep(duration: Duration) -> Sleep {
     match world::try_with(|world| world.monotonic_now_ns()) {
         Some(now_ns) => Sleep::by_machine(now_ns.saturating_add(nanos_of(duration))),

@@ -1,7 +1,7 @@
 //! The event queue: what happens when, in a total order.
 
-use super::radix_queue::RadixQueue;
 use super::slots::Id;
+use super::time_queue::TimeQueue;
 
 /// Something that happens at an instant. Only ids: the data stays in the world's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) enum Event {
 /// Events by time; those of one instant by their tie-breaker.
 #[derive(Debug, Default)]
 pub(super) struct EventQueue {
-    queue: RadixQueue<Event>,
+    queue: TimeQueue<Event>,
     /// Timers in the queue that nobody waits for any more.
     stale: usize,
 }
@@ -42,41 +42,26 @@ impl EventQueue {
         self.queue.push(time_ns, tie, event);
     }
 
-    /// The next event, if it happens no later than `until_ns`. To be asked when no crowd is next.
+    /// The next event, if it happens no later than `until_ns`.
     #[inline]
     pub(super) fn pop_until(&mut self, until_ns: u64) -> Option<(u64, Event)> {
         self.queue.pop_until(until_ns)
     }
 
-    /// Whether the next events are many, and to be [brought near](Self::bring_near) first.
+    /// The event so many places behind the next, where there are many.
     #[inline]
-    pub(super) fn is_crowd_next(&self) -> bool {
-        self.queue.is_crowd_next()
-    }
-
-    pub(super) fn bring_near(&mut self) {
-        self.queue.bring_near();
-    }
-
-    /// The events that will happen next, in no order.
-    pub(super) fn near(&self) -> impl Iterator<Item = Event> {
-        self.queue.near()
+    pub(super) fn ahead(&self, places: usize) -> Option<Event> {
+        self.queue.ahead(places)
     }
 
     /// The tie-breaker of the next event, if that happens at this time.
     pub(super) fn next_tie_at(&mut self, time_ns: u64) -> Option<u64> {
-        if self.is_crowd_next() {
-            self.bring_near();
-        }
         let (next_ns, tie) = self.queue.peek()?;
         (next_ns == time_ns).then_some(tie)
     }
 
     /// Gives the next event another tie-breaker, if it happens no later than `until_ns`; whether it does.
     pub(super) fn put_next_behind(&mut self, tie: u64, until_ns: u64) -> bool {
-        if self.is_crowd_next() {
-            self.bring_near();
-        }
         let Some((time_ns, event)) = self.pop_until(until_ns) else {
             return false;
         };

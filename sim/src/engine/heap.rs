@@ -22,11 +22,6 @@ impl<K: Copy + Ord, V: Copy> Heap<K, V> {
         self.0.len()
     }
 
-    /// In no order.
-    pub(super) fn values(&self) -> impl Iterator<Item = V> {
-        self.0.iter().map(|(_, value)| *value)
-    }
-
     #[inline]
     pub(super) fn peek_key(&self) -> Option<K> {
         self.0.first().map(|(key, _)| *key)
@@ -61,6 +56,22 @@ impl<K: Copy + Ord, V: Copy> Heap<K, V> {
     /// Keeps what `is_wanted` says.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(V) -> bool) {
         self.0.retain(|(_, value)| is_wanted(*value));
+        self.order();
+    }
+
+    /// Gives away what comes behind a key, in no order.
+    pub(super) fn shed(&mut self, behind: K, mut take: impl FnMut(K, V)) {
+        self.0.retain(|(key, value)| {
+            let is_kept = *key <= behind;
+            if !is_kept {
+                take(*key, *value);
+            }
+            is_kept
+        });
+        self.order();
+    }
+
+    fn order(&mut self) {
         for hole in (0..self.0.len().div_ceil(CHILDREN)).rev() {
             let entry = self.0[hole];
             sink(&mut self.0, hole, entry);

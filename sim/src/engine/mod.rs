@@ -5,7 +5,7 @@
 //! Everything in between is a function of the configuration and the programs' code.
 //!
 //! In reading order: `world` (the tables), `turns` (the loop), `tasks`, `pct` and `waker` (who computes),
-//! `events`, `radix_queue`, `heap`, `timers` and `prefetch` (when), `clock` and `clock_faults` (what time it seems to be),
+//! `events`, `time_queue`, `heap`, `far`, `timers` and `prefetch` (when), `clock` and `clock_faults` (what time it seems to be),
 //! `odd_turns`, `task_faults`, `cpu` and `memory_budget` (what is done to who computes), `triggers` (what
 //! a harness waits for), `signals`, `nodes` and `domains` (where), `network`, `datagrams` and `streams`
 //! (what they say to each other), `disk` (what they keep), `crash_points` (where exactly they end),
@@ -22,6 +22,7 @@ mod disk_faults;
 mod disk_queue;
 mod domains;
 mod events;
+mod far;
 mod files;
 mod heap;
 mod memory_budget;
@@ -31,12 +32,12 @@ mod odd_turns;
 mod pct;
 mod prefetch;
 mod probe;
-mod radix_queue;
 mod signals;
 mod slots;
 mod streams;
 mod task_faults;
 mod tasks;
+mod time_queue;
 mod timers;
 mod trace;
 mod triggers;

@@ -13,6 +13,8 @@ pub(super) fn prefetch<T: ?Sized>(value: &T) {
     for offset in (0..size).step_by(LINE_BYTES) {
         prefetch_line(place.wrapping_add(offset));
     }
+    // It may begin in the middle of a line, and end behind the last of these.
+    prefetch_line(place.wrapping_add(size.saturating_sub(1)));
 }
 
 #[cfg(target_arch = "x86_64")]

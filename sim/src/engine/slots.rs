@@ -3,23 +3,36 @@
 use super::prefetch::prefetch;
 
 /// The name of an entry: its place, and which of the place's successive tenants it is.
+///
+/// One word: were it written as two halves and read as a whole, the reader would wait for both writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Id {
-    index: u32,
-    generation: u32,
-}
+pub(crate) struct Id(u64);
 
 impl Id {
-    /// The id as one word, and back: what a waker carries.
-    pub(super) fn to_word(self) -> u64 {
-        u64::from(self.index) << 32 | u64::from(self.generation)
+    #[inline]
+    fn new(index: u32, generation: u32) -> Self {
+        Self(u64::from(index) << 32 | u64::from(generation))
     }
 
+    #[inline]
+    fn index(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    #[inline]
+    fn generation(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The id as one word, and back: what a waker carries.
+    #[inline]
+    pub(super) fn to_word(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
     pub(super) fn from_word(word: u64) -> Self {
-        Self {
-            index: (word >> 32) as u32,
-            generation: word as u32,
-        }
+        Self(word)
     }
 }
 
@@ -44,23 +57,17 @@ impl<T> Slots<T> {
         if let Some(index) = self.free.pop() {
             let entry = &mut self.entries[index as usize];
             entry.1 = Some(value);
-            return Id {
-                index,
-                generation: entry.0,
-            };
+            return Id::new(index, entry.0);
         }
         let index = u32::try_from(self.entries.len()).expect("fewer than 2^32 live entries");
         self.entries.push((0, Some(value)));
-        Id {
-            index,
-            generation: 0,
-        }
+        Id::new(index, 0)
     }
 
     #[inline]
     pub(super) fn get(&self, id: Id) -> Option<&T> {
-        let (generation, value) = self.entries.get(id.index as usize)?;
-        if *generation == id.generation {
+        let (generation, value) = self.entries.get(id.index())?;
+        if *generation == id.generation() {
             value.as_ref()
         } else {
             None
@@ -70,15 +77,15 @@ impl<T> Slots<T> {
     /// Asks for the memory of an entry's place.
     #[inline]
     pub(super) fn prefetch(&self, id: Id) {
-        if let Some(entry) = self.entries.get(id.index as usize) {
+        if let Some(entry) = self.entries.get(id.index()) {
             prefetch(entry);
         }
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
-        let (generation, value) = self.entries.get_mut(id.index as usize)?;
-        if *generation == id.generation {
+        let (generation, value) = self.entries.get_mut(id.index())?;
+        if *generation == id.generation() {
             value.as_mut()
         } else {
             None
@@ -86,13 +93,13 @@ impl<T> Slots<T> {
     }
 
     pub(super) fn remove(&mut self, id: Id) -> Option<T> {
-        let (generation, value) = self.entries.get_mut(id.index as usize)?;
-        if *generation != id.generation {
+        let (generation, value) = self.entries.get_mut(id.index())?;
+        if *generation != id.generation() {
             return None;
         }
         let value = value.take()?;
         *generation = generation.wrapping_add(1);
-        self.free.push(id.index);
+        self.free.push(id.index() as u32);
         Some(value)
     }
 
@@ -108,10 +115,7 @@ impl<T> Slots<T> {
             .iter()
             .enumerate()
             .filter_map(|(index, (generation, value))| {
-                let id = Id {
-                    index: index as u32,
-                    generation: *generation,
-                };
+                let id = Id::new(index as u32, *generation);
                 value.as_ref().filter(|value| wanted(value)).map(|_| id)
             });
         live.collect()
@@ -128,7 +132,7 @@ mod tests {
         let first = slots.insert("first");
         assert_eq!(slots.remove(first), Some("first"));
         let second = slots.insert("second");
-        assert_eq!(second.index, first.index);
+        assert_eq!(second.index(), first.index());
         assert_eq!(slots.get(first), None);
         assert_eq!(slots.remove(first), None);
         assert_eq!(slots.get(second), Some(&"second"));

@@ -228,14 +228,11 @@ impl World {
 
     /// Lets the next event happen. `false` if none is left before the end.
     pub(super) fn step(&mut self) -> bool {
-        if self.events.is_crowd_next() {
-            self.events.bring_near();
-            self.look_ahead();
-        }
         let Some((time_ns, event)) = self.events.pop_until(self.config.end_ns) else {
             return false;
         };
         debug_assert!(time_ns >= self.now_ns, "time runs forwards");
+        self.look_ahead();
         if time_ns != self.now_ns {
             self.now_ns = time_ns;
             crate::interpose::set_now(time_ns);
@@ -248,17 +245,30 @@ impl World {
     /// Asks for the memory that the events to come will look at. Sleepers are many, and each was last
     /// looked at as it fell asleep: were their memory fetched when it is their turn, that would be most
     /// of what a sleep costs. One kind after the other, for each leads to the next.
+    #[inline]
     fn look_ahead(&self) {
-        let timers = || {
-            self.events.near().filter_map(|event| match event {
-                Event::Timer(id) => Some(id),
-                _ => None,
-            })
+        let Some(soon) = self.events.ahead(4) else {
+            return;
         };
-        let sleepers = || timers().filter_map(|id| self.timers.get(id).and_then(Timer::task));
-        timers().for_each(|id| self.timers.prefetch(id));
-        sleepers().for_each(|task| self.tasks.prefetch(task));
-        sleepers().for_each(|task| self.tasks.prefetch_future(task));
+        if let Some(task) = self.sleeper_of(soon) {
+            self.tasks.prefetch_future(task);
+        }
+        let later = self.events.ahead(8);
+        if let Some(task) = later.and_then(|event| self.sleeper_of(event)) {
+            self.tasks.prefetch(task);
+        }
+        if let Some(Event::Timer(id)) = self.events.ahead(12) {
+            self.timers.prefetch(id);
+        }
+    }
+
+    /// The task that a timer will wake.
+    #[inline]
+    fn sleeper_of(&self, event: Event) -> Option<Id> {
+        match event {
+            Event::Timer(id) => self.timers.get(id)?.task(),
+            _ => None,
+        }
     }
 
     /// Lets an event happen now.
