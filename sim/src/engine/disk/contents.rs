@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::power_loss::{Crash, CrashReport, Outcome};
 use super::profiles::{CrashProfile, WriteOrder};
 use super::scars::Scars;
-use super::sectors::{Candidates, DirtySector, Version, cut_at};
+use super::sectors::{Candidates, DirtySector, Past, Version, cut_at};
 use super::sizes::{Cause, Sizes, Survivor};
 use super::{PAGE_BYTES, SECTOR_BYTES, Sector};
 use crate::keyed::Key;
@@ -242,6 +242,7 @@ impl Contents {
     fn touch(&mut self, start: u64, end: u64, time: u64) {
         let page = self.pages.get(&(start / PAGE_BYTES));
         for sector in start / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
+            let first = sector * SECTOR_BYTES;
             let seen = || page.map_or([0; _], |page| sector_of(page, sector));
             let version = Version {
                 time,
@@ -249,9 +250,15 @@ impl Contents {
                 needs: self.sizes.last_cut_of(sector),
             };
             match self.dirty.entry(sector) {
-                Entry::Occupied(mut dirty) => dirty.get_mut().change(seen, version),
+                Entry::Occupied(mut dirty) => {
+                    // Behind the file's end are zeros.
+                    let past = match start >= self.size {
+                        true => Past::Prefix((start.max(first) - first) as u16),
+                        false => Past::Whole(Box::new(seen())),
+                    };
+                    dirty.get_mut().change(past, version);
+                }
                 Entry::Vacant(clean) => {
-                    let first = sector * SECTOR_BYTES;
                     let stored = || {
                         let is_stored = page.is_some() && first < self.durable_size;
                         is_stored.then(|| Box::new(seen()))

@@ -17,8 +17,17 @@ pub(super) struct DirtySector {
     /// What the disk holds; `None` for zeros.
     pub(super) durable: Option<Box<Sector>>,
     /// Oldest first; what programs see is not among them.
-    between: Vec<(Version, Box<Sector>)>,
+    between: Vec<(Version, Past)>,
     latest: Version,
+}
+
+/// What a sector held before the next version.
+#[derive(Clone)]
+pub(super) enum Past {
+    Whole(Box<Sector>),
+    /// What the next version holds, up to here; zeros from here on. Appends, which most writes are,
+    /// cost no copy.
+    Prefix(u16),
 }
 
 /// A write to a sector, or a cut through it.
@@ -41,10 +50,10 @@ impl DirtySector {
         }
     }
 
-    /// It is about to change; `seen` is what it has held until now.
-    pub(super) fn change(&mut self, seen: impl FnOnce() -> Sector, latest: Version) {
+    /// It is about to change from what it has held until now.
+    pub(super) fn change(&mut self, past: Past, latest: Version) {
         let before = std::mem::replace(&mut self.latest, latest);
-        self.between.push((before, Box::new(seen())));
+        self.between.push((before, past));
         if self.between.len() > VERSIONS_MAX {
             // Who must be as new as the one that is forgotten is as new as the next.
             let forgotten = self.between.remove(0);
@@ -77,13 +86,13 @@ impl DirtySector {
         let mut images = vec![cut(&self.durable_image(), survivor.floor)];
         let held_since = sizes.held_since(survivor, sector);
         let is_held = |version: &Version| held_since.is_some_and(|since| version.time <= since);
-        for (version, bytes) in &self.between {
+        for (version, bytes) in self.past_images(seen) {
             let floor = sizes.floor_since(version.shrinks, survivor);
             if let Some(floor) = floor.filter(|_| version.needs <= survivor.shrinks) {
                 if is_held(version) {
                     images.clear();
                 }
-                images.push(cut(bytes, floor));
+                images.push(cut(&bytes, floor));
             }
         }
         let has_latest = self.latest.needs <= survivor.shrinks;
@@ -94,6 +103,21 @@ impl DirtySector {
             images.push(cut(seen, u64::MAX));
         }
         Candidates { images, has_latest }
+    }
+
+    /// What it has held between the durable image and what programs see, oldest first.
+    fn past_images(&self, seen: &Sector) -> Vec<(&Version, Sector)> {
+        let mut images = Vec::with_capacity(self.between.len());
+        let mut next = *seen;
+        for (version, past) in self.between.iter().rev() {
+            match past {
+                Past::Whole(bytes) => next = **bytes,
+                Past::Prefix(end) => next[usize::from(*end)..].fill(0),
+            }
+            images.push((version, next));
+        }
+        images.reverse();
+        images
     }
 }
 
@@ -208,4 +232,38 @@ pub(super) fn cut_at(mut bytes: Sector, sector: u64, size: u64) -> Sector {
     let within = size.saturating_sub(sector * SECTOR_BYTES).min(SECTOR_BYTES);
     bytes[within as usize..].fill(0);
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEVER_CUT: Version = Version {
+        time: 0,
+        shrinks: 0,
+        needs: 0,
+    };
+
+    /// Appends and a write over what is there, beside a list of what was seen.
+    #[test]
+    fn what_a_sector_has_held_comes_back() {
+        let mut dirty = DirtySector::new(None, NEVER_CUT);
+        let (mut seen, mut end, mut held) = ([0; SECTOR_BYTES as usize], 0, Vec::new());
+        for round in 1..=12_u8 {
+            held.push(seen);
+            if round == 7 {
+                dirty.change(Past::Whole(Box::new(seen)), NEVER_CUT);
+                seen[10..20].fill(round);
+                continue;
+            }
+            // Every other append leaves a hole.
+            let start = end + usize::from(round % 2) * 5;
+            dirty.change(Past::Prefix(start as u16), NEVER_CUT);
+            end = start + 30;
+            seen[start..end].fill(round);
+        }
+        let images = dirty.past_images(&seen);
+        let images: Vec<Sector> = images.into_iter().map(|(_, image)| image).collect();
+        assert_eq!(images, held);
+    }
 }
