@@ -45,7 +45,8 @@ fn a_task_outlives_its_handle_and_drops_what_it_holds() {
             std::future::pending::<()>().await;
             drop(held);
         });
-        sleep(5 * MS).await;
+        // A real machine may be busy with other things.
+        sleep(250 * MS).await;
         log.see("ran", count.load(Ordering::Relaxed));
         log.see("held by", Arc::strong_count(&count));
         stuck.abort();
@@ -200,7 +201,8 @@ fn a_deadline_can_be_a_point_in_time() {
         log.see("first", ticks.tick().await - start == 3 * MS);
         let in_time = timeout_at(start + 1000 * MS, sleep(MS)).await;
         log.see("in time", in_time.is_ok());
-        log.see("too late", timeout_at(start, sleep(MS)).await.is_err());
+        let too_late = timeout_at(start, sleep(1000 * MS)).await;
+        log.see("too late", too_late.is_err());
         ticks.reset();
         let next = timeout(100 * MS, ticks.tick()).await;
         log.see("reset", next.is_err());
