@@ -5,25 +5,36 @@
 //! with these a history is built, by [`History::from_events`] or a [`HistoryBuilder`]. Others' files
 //! are read by [`History::read`].
 
+mod awdit;
 mod builder;
+mod calls;
+mod cobra;
 mod columns;
+mod dbcop;
 mod edn;
 mod edn_reader;
 mod event;
 mod format;
+mod intervals;
 mod jepsen_log;
 mod json_lines;
+mod limo;
 mod map;
 mod numbers;
 mod operation;
 mod pairing;
+mod plume;
+mod porcupine_json;
+mod recorder;
 mod serial;
 mod texts;
+mod transactions;
 mod value;
 mod value_ref;
 mod values;
 
 pub use builder::HistoryBuilder;
+pub use cobra::read as read_cobra;
 pub use columns::History;
 pub use edn::write_edn;
 pub use event::{Event, EventKind, EventRef, Events, EventsIter};
@@ -31,6 +42,8 @@ pub use format::{Format, ReadError};
 pub use json_lines::write_json_lines;
 pub use operation::{Operation, Operations, OperationsIter, Outcome};
 pub use pairing::{HistoryError, ProcessReuse};
+pub use porcupine_json::write_porcupine_json;
+pub use recorder::{Recorder, Token};
 pub use value::Value;
 pub use value_ref::{ListIter, ListRef, MapIter, MapRef, ValueRef};
 

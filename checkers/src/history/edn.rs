@@ -1,13 +1,13 @@
 //! Jepsen's `history.edn`: events as maps, one after another or in one vector or list.
 
 use super::edn_reader::{Datum, Reader};
-use super::format::{Intake, ReadError, excerpt};
+use super::format::{Intake, ReadError, VALUE_DEPTH_MAX, excerpt, unexpected, unexpected_at};
 use super::{Event, EventKind, EventRef, History, Value, ValueRef};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Reads events; the nemesis's are skipped.
-pub(super) fn read(text: &str, into: &mut Intake) -> Result<(), ReadError> {
+pub(super) fn read(text: &str, into: &mut Intake<'_>) -> Result<(), ReadError> {
     let mut reader = Reader::new(text);
     let end = if reader.skip_mark('[')? {
         Some(']')
@@ -16,37 +16,26 @@ pub(super) fn read(text: &str, into: &mut Intake) -> Result<(), ReadError> {
     } else {
         None
     };
-    let mut lines = LineCounter::default();
-    loop {
-        if let Some(end) = end
-            && reader.skip_mark(end)?
-        {
-            break;
-        }
-        reader.skip()?;
-        let at = MapPosition {
-            position: reader.position(),
-            reader: &Reader::new(text),
-        };
+    while !(end.is_some_and(|end| reader.rest().starts_with(end))) {
+        let at = reader.position();
         match (reader.next()?, end) {
             (Some(Datum::Map(fields)), _) => {
-                if let Some(event) = at.event(&fields)? {
-                    into.push(lines.line(text, at.position), event)?;
+                if let Some(event) = (Map { text, at, fields }).event()? {
+                    into.push(at, EventRef::from(&event))?;
                 }
             }
-            (Some(_), _) => return Err(at.unexpected("an operation as a map", None)),
-            (None, Some(end)) => return Err(at.unexpected(&format!("`{end}`"), None)),
+            (Some(_), _) => return Err(unexpected_at(text, at, "an operation as a map")),
+            (None, Some(end)) => return Err(unexpected_at(text, at, &format!("`{end}`"))),
             (None, None) => return Ok(()),
         }
+        reader.skip()?;
     }
+    reader.skip_mark(end.unwrap_or_default())?;
     reader.skip()?;
-    let rest = MapPosition {
-        position: reader.position(),
-        reader: &Reader::new(text),
-    };
+    let at = reader.position();
     match reader.next()? {
         None => Ok(()),
-        Some(_) => Err(rest.unexpected("nothing after the operations", None)),
+        Some(_) => Err(unexpected_at(text, at, "nothing after the operations")),
     }
 }
 
@@ -131,121 +120,116 @@ fn write_string(text: &mut String, string: &str) -> std::fmt::Result {
     Ok(())
 }
 
-/// Counts lines once, however many events ask.
-#[derive(Default)]
-struct LineCounter {
-    position: usize,
-    newlines: usize,
+/// An operation's map, and where it begins.
+struct Map<'a> {
+    text: &'a str,
+    at: usize,
+    fields: Vec<(Datum, Datum)>,
 }
 
-impl LineCounter {
-    fn line(&mut self, text: &str, position: usize) -> usize {
-        let passed = &text.as_bytes()[self.position..position];
-        self.newlines += passed.iter().filter(|&&byte| byte == b'\n').count();
-        self.position = position;
-        self.newlines + 1
-    }
-}
-
-/// Where a map begins, for errors about it.
-struct MapPosition<'a> {
-    position: usize,
-    reader: &'a Reader<'a>,
-}
-
-impl MapPosition<'_> {
-    fn event(&self, fields: &[(Datum, Datum)]) -> Result<Option<Event>, ReadError> {
-        let field = |name: &str| {
-            let is_named =
-                |key: &Datum| matches!(key, Datum::Keyword(key) | Datum::Text(key) if key == name);
-            fields
-                .iter()
-                .find(|(key, _)| is_named(key))
-                .map(|(_, datum)| datum)
-        };
-        let Some(process) = self.process(field("process"))? else {
+impl Map<'_> {
+    /// `None` for what the nemesis does.
+    fn event(&self) -> Result<Option<Event>, ReadError> {
+        let Some(process) = self.process()? else {
             return Ok(None);
         };
-        let key = self.value("key", field("key"))?;
+        let key = self.value("key")?;
         Ok(Some(Event {
             process,
-            kind: self.kind(field("type"))?,
-            f: self.f(field("f"))?,
+            kind: self.kind()?,
+            f: self.f()?,
             key: (key != Value::Nil).then_some(key),
-            value: self.value("value", field("value"))?,
-            time_ns: field("time").map_or(0, time_ns),
-            error: field("error").and_then(error_text),
+            value: self.value("value")?,
+            time_ns: self.field("time").map_or(0, time_ns),
+            error: self.field("error").and_then(error_text),
         }))
     }
 
-    /// `None` for the nemesis.
-    fn process(&self, datum: Option<&Datum>) -> Result<Option<u64>, ReadError> {
-        match datum {
+    fn field(&self, name: &str) -> Option<&Datum> {
+        let is_named =
+            |key: &Datum| matches!(key, Datum::Keyword(key) | Datum::Text(key) if key == name);
+        let mut fields = self.fields.iter();
+        fields
+            .find(|(key, _)| is_named(key))
+            .map(|(_, datum)| datum)
+    }
+
+    /// Elle's examples have transactions of one process and leave out all but what they did.
+    fn is_bare(&self) -> bool {
+        self.field("process").is_none() && self.field("f").is_none()
+    }
+
+    fn process(&self) -> Result<Option<u64>, ReadError> {
+        match self.field("process") {
             Some(Datum::Keyword(name) | Datum::Text(name)) if name == "nemesis" => Ok(None),
             Some(Datum::Int(-1)) => Ok(None),
             Some(Datum::Int(number @ 0..)) => Ok(Some(number.unsigned_abs())),
-            other => Err(self.unexpected("in :process a process number or :nemesis", Some(other))),
+            Some(Datum::Number(text)) if natural(text).is_some() => Ok(natural(text)),
+            None if self.is_bare() => Ok(Some(0)),
+            other => Err(self.unexpected("in :process a process number or :nemesis", other)),
         }
     }
 
-    fn kind(&self, datum: Option<&Datum>) -> Result<EventKind, ReadError> {
+    fn kind(&self) -> Result<EventKind, ReadError> {
+        let datum = self.field("type");
         let kind = match datum {
             Some(Datum::Keyword(word) | Datum::Text(word)) => EventKind::from_word(word),
             _ => None,
         };
-        kind.ok_or_else(|| self.unexpected("in :type :invoke, :ok, :fail or :info", Some(datum)))
+        kind.ok_or_else(|| self.unexpected("in :type :invoke, :ok, :fail or :info", datum))
     }
 
-    fn f(&self, datum: Option<&Datum>) -> Result<String, ReadError> {
-        match datum {
+    fn f(&self) -> Result<String, ReadError> {
+        match self.field("f") {
             Some(Datum::Keyword(name) | Datum::Text(name) | Datum::Symbol(name)) => {
                 Ok(name.clone())
             }
-            other => Err(self.unexpected("in :f the operation's name, such as :read", Some(other))),
+            None if self.is_bare() => Ok("txn".to_owned()),
+            other => Err(self.unexpected("in :f the operation's name, such as :read", other)),
         }
     }
 
-    fn value(&self, name: &str, datum: Option<&Datum>) -> Result<Value, ReadError> {
-        let Some(datum) = datum else {
+    fn value(&self, name: &str) -> Result<Value, ReadError> {
+        let Some(datum) = self.field(name) else {
             return Ok(Value::Nil);
         };
         value(datum).map_err(|found| {
             let expected = format!(
-                "in :{name} integers, strings, keywords, booleans, nil and vectors of them"
+                "in :{name} integers, strings, keywords, booleans, nil and vectors of them, nested at most 64 deep"
             );
-            self.unexpected(&expected, Some(Some(found)))
+            self.unexpected(&expected, Some(found))
         })
     }
 
-    fn unexpected(&self, expected: &str, found: Option<Option<&Datum>>) -> ReadError {
-        match found {
-            None => self.reader.unexpected_at(self.position, expected),
-            Some(None) => {
-                self.reader
-                    .unexpected(self.position, expected, "no such field".to_owned())
-            }
-            Some(Some(datum)) => {
-                let found = excerpt(&error_text(datum).unwrap_or_else(|| "nil".to_owned()));
-                self.reader.unexpected(self.position, expected, found)
-            }
-        }
+    fn unexpected(&self, expected: &str, found: Option<&Datum>) -> ReadError {
+        let found = match found {
+            None => "no such field".to_owned(),
+            Some(datum) => excerpt(&error_text(datum).unwrap_or_else(|| "nil".to_owned())),
+        };
+        unexpected(self.text, self.at, expected, found)
     }
 }
 
 /// Sets and lists become lists. `Err` holds the part that is no value: a number with a fraction, for
 /// one, since equality of such numbers is nobody's specification.
 pub(super) fn value(datum: &Datum) -> Result<Value, &Datum> {
+    value_at(datum, 0)
+}
+
+fn value_at(datum: &Datum, depth: usize) -> Result<Value, &Datum> {
+    let inner = |item| value_at(item, depth + 1);
     Ok(match datum {
         Datum::Nil => Value::Nil,
         Datum::Bool(value) => Value::Bool(*value),
         Datum::Int(value) => Value::Int(*value),
         Datum::Number(_) => return Err(datum),
         Datum::Text(text) | Datum::Keyword(text) | Datum::Symbol(text) => Value::Text(text.clone()),
-        Datum::Sequence(items) => Value::List(items.iter().map(value).collect::<Result<_, _>>()?),
+        Datum::Sequence(_) | Datum::Map(_) if depth == VALUE_DEPTH_MAX => return Err(datum),
+        Datum::Sequence(items) => Value::List(items.iter().map(inner).collect::<Result<_, _>>()?),
         Datum::Map(entries) => {
             let mut map = BTreeMap::new();
             for (key, item) in entries {
-                if map.insert(value(key)?, value(item)?).is_some() {
+                if map.insert(inner(key)?, inner(item)?).is_some() {
                     return Err(datum);
                 }
             }
@@ -258,9 +242,16 @@ pub(super) fn value(datum: &Datum) -> Result<Value, &Datum> {
 fn time_ns(datum: &Datum) -> u64 {
     match datum {
         Datum::Int(time) => u64::try_from(*time).unwrap_or(0),
-        Datum::Number(time) => time.parse::<f64>().map_or(0, |time| time as u64),
+        Datum::Number(time) => {
+            natural(time).unwrap_or_else(|| time.parse::<f64>().map_or(0, |time| time as u64))
+        }
         _ => 0,
     }
+}
+
+/// A number that is larger than an [`i64`].
+fn natural(text: &str) -> Option<u64> {
+    text.strip_suffix('N').unwrap_or(text).parse().ok()
 }
 
 /// An error as it was written, more or less.
@@ -350,19 +341,19 @@ mod tests {
         check_error(
             "{:process 1 :type :invoke :f :write :value [1 2.5]}",
             expect![
-                "line 1, column 1: expected in :value integers, strings, keywords, booleans, nil and vectors of them, but found `2.5`"
+                "line 1, column 1: expected in :value integers, strings, keywords, booleans, nil and vectors of them, nested at most 64 deep, but found `2.5`"
             ],
         );
         check_error(
             "{:process 1 :type :invoke :f :read}\n{:process 1 :type :ok :f :write}",
             expect![
-                "line 2: event 1: expected process 1 to complete its `read`, but it completes `write`"
+                "line 2, column 1: event 1: expected process 1 to complete its `read`, but it completes `write`"
             ],
         );
         check_error(
             "; nothing",
             expect![
-                "expected at least one operation of a client, but found none (read as edn; formats are json-lines, edn and jepsen-log)"
+                "expected at least one operation of a client, but found none (read as edn; formats are json-lines, edn, jepsen-log, plume, awdit, dbcop, dbcop-json, cobra, fastlin, limo)"
             ],
         );
     }

@@ -3,10 +3,11 @@
 //! The format is described at <https://github.com/edn-format/edn>. A datum is nested at most
 //! [`DEPTH_MAX`] deep, so that no input can exhaust the stack.
 
-use super::format::{ReadError, excerpt, line_and_column};
+use super::format::{ReadError, unexpected_at};
+use std::ops::Range;
 
 /// How deep data may be nested.
-const DEPTH_MAX: usize = 64;
+const DEPTH_MAX: usize = 80;
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,11 +31,21 @@ pub(super) enum Datum {
 pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
+    end: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self::within(text, 0..text.len())
+    }
+
+    /// Reads a part of a text. Errors tell where in the whole.
+    pub(super) fn within(text: &'a str, part: Range<usize>) -> Self {
+        Self {
+            text,
+            at: part.start,
+            end: part.end,
+        }
     }
 
     /// The next datum, or `None` at the end of the text.
@@ -68,22 +79,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn rest(&self) -> &'a str {
-        &self.text[self.at..]
+        &self.text[self.at..self.end]
     }
 
     /// The error of something else than expected at a position.
     pub(super) fn unexpected_at(&self, position: usize, expected: &str) -> ReadError {
-        self.unexpected(position, expected, excerpt(&self.text[position..]))
-    }
-
-    pub(super) fn unexpected(&self, position: usize, expected: &str, found: String) -> ReadError {
-        let (line, column) = line_and_column(&self.text.as_bytes()[..position]);
-        ReadError::Unexpected {
-            line,
-            column,
-            expected: expected.to_owned(),
-            found,
-        }
+        unexpected_at(&self.text[..self.end], position, expected)
     }
 
     fn skip_blank(&mut self, depth: usize) -> Result<(), ReadError> {
@@ -176,7 +177,7 @@ impl<'a> Reader<'a> {
     fn string(&mut self) -> Result<Datum, ReadError> {
         let start = self.at;
         let mut text = String::new();
-        let mut letters = self.text[start + 1..].char_indices();
+        let mut letters = self.text[start + 1..self.end].char_indices();
         while let Some((offset, letter)) = letters.next() {
             let at = start + 1 + offset;
             match letter {
@@ -192,7 +193,7 @@ impl<'a> Reader<'a> {
                     Some('f') => text.push('\u{c}'),
                     Some(letter @ ('"' | '\\' | '/')) => text.push(letter),
                     Some('u') => {
-                        let digits = self.text.get(at + 2..at + 6);
+                        let digits = self.text[..self.end].get(at + 2..at + 6);
                         let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
                         // Half of a surrogate pair is no letter, and nothing that a history needs.
                         text.push(code.and_then(char::from_u32).unwrap_or('\u{fffd}'));
@@ -356,14 +357,14 @@ mod tests {
         check(
             &"[".repeat(100_000),
             expect![[r#"
-            line 1, column 65: expected data nested at most 64 deep, but found `[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[…`
-        "#]],
+                line 1, column 81: expected data nested at most 80 deep, but found `[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[…`
+            "#]],
         );
         check(
             &"#_".repeat(100_000),
             expect![[r#"
-            line 1, column 131: expected data nested at most 64 deep, but found `#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_…`
-        "#]],
+                line 1, column 163: expected data nested at most 80 deep, but found `#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_#_…`
+            "#]],
         );
     }
 }

@@ -6,18 +6,14 @@
 
 use super::edn::value;
 use super::edn_reader::{Datum, Reader};
-use super::format::{Intake, ReadError, excerpt};
-use super::{Event, EventKind, Value};
+use super::format::{Intake, ReadError, excerpt, lines, unexpected};
+use super::{EventKind, EventRef, Value, ValueRef};
 
-pub(super) fn read(text: &str, into: &mut Intake) -> Result<(), ReadError> {
-    for (index, line) in text.lines().enumerate() {
-        let Some(columns) = find_columns(line) else {
-            continue;
-        };
-        let event = columns
-            .event(line)
-            .map_err(|error| at_line(error, index + 1))?;
-        into.push(index + 1, event)?;
+pub(super) fn read(text: &str, into: &mut Intake<'_>) -> Result<(), ReadError> {
+    for (at, line) in lines(text) {
+        if let Some(columns) = find_columns(line) {
+            columns.read(text, at, at + line.len(), into)?;
+        }
     }
     Ok(())
 }
@@ -26,7 +22,7 @@ pub(super) fn read(text: &str, into: &mut Intake) -> Result<(), ReadError> {
 struct Columns {
     process: u64,
     kind: EventKind,
-    /// Where the columns after the kind begin.
+    /// Where in the line the columns after the kind begin.
     rest: usize,
 }
 
@@ -34,16 +30,17 @@ struct Columns {
 fn find_columns(line: &str) -> Option<Columns> {
     line.match_indices(':').find_map(|(colon, _)| {
         let (before, after) = (&line[..colon], &line[colon + 1..]);
-        let word = after
-            .split_ascii_whitespace()
-            .next()
-            .filter(|word| after.starts_with(word))?;
+        let end = after.find(|letter: char| letter.is_ascii_whitespace());
+        let word = &after[..end.unwrap_or(after.len())];
         let kind = EventKind::from_word(word)?;
-        let last_word = before.split_ascii_whitespace().next_back()?;
-        let process = last_word
+        let words = before.trim_ascii_end();
+        let process = words
+            .rsplit(|letter: char| letter.is_ascii_whitespace())
+            .next()?;
+        let process = process
             .parse()
             .ok()
-            .filter(|_| !before.ends_with(last_word))?;
+            .filter(|_| words.len() < before.len())?;
         Some(Columns {
             process,
             kind,
@@ -53,30 +50,35 @@ fn find_columns(line: &str) -> Option<Columns> {
 }
 
 impl Columns {
-    fn event(&self, line: &str) -> Result<Event, ReadError> {
-        let offset = |error| shifted(error, line[..self.rest].chars().count());
-        let mut reader = Reader::new(&line[self.rest..]);
-        let f = f(&mut reader).map_err(offset)?;
-        let value = column_value(&mut reader).map_err(offset)?;
+    fn read(
+        &self,
+        text: &str,
+        at: usize,
+        end: usize,
+        into: &mut Intake<'_>,
+    ) -> Result<(), ReadError> {
+        let mut reader = Reader::within(text, at + self.rest..end);
+        let f = f(&mut reader)?;
+        let value = column_value(text, &mut reader)?;
         let error = reader.rest().trim();
         let keyword_error = match &value {
             // Jepsen writes `:info :write :timed-out`: the error took the value's column.
-            ColumnValue::Keyword(name) if self.kind != EventKind::Ok => Some(name.clone()),
+            ColumnValue::Keyword(name) if self.kind != EventKind::Ok => Some(name.as_str()),
             _ => None,
         };
-        Ok(Event {
-            process: self.process,
-            kind: self.kind,
-            f,
-            key: None,
-            value: value.into_value(),
-            time_ns: 0,
-            error: if error.is_empty() {
-                keyword_error
-            } else {
-                Some(error.to_owned())
+        let error = Some(error).filter(|error| !error.is_empty());
+        into.push(
+            at,
+            EventRef {
+                process: self.process,
+                kind: self.kind,
+                f: &f,
+                key: None,
+                value: value.view(),
+                time_ns: 0,
+                error: error.or(keyword_error),
             },
-        })
+        )
     }
 }
 
@@ -86,10 +88,10 @@ enum ColumnValue {
 }
 
 impl ColumnValue {
-    fn into_value(self) -> Value {
+    fn view(&self) -> ValueRef<'_> {
         match self {
-            Self::Keyword(name) => Value::Text(name),
-            Self::Other(value) => value,
+            Self::Keyword(name) => ValueRef::Text(name),
+            Self::Other(value) => value.into(),
         }
     }
 }
@@ -105,7 +107,7 @@ fn f(reader: &mut Reader<'_>) -> Result<String, ReadError> {
 }
 
 /// The value; a line may end before it.
-fn column_value(reader: &mut Reader<'_>) -> Result<ColumnValue, ReadError> {
+fn column_value(text: &str, reader: &mut Reader<'_>) -> Result<ColumnValue, ReadError> {
     const EXPECTED: &str = "integers, strings, keywords, booleans, nil and vectors of them";
     reader.skip()?;
     let position = reader.position();
@@ -117,42 +119,8 @@ fn column_value(reader: &mut Reader<'_>) -> Result<ColumnValue, ReadError> {
                 Datum::Number(text) => excerpt(text),
                 other => excerpt(&format!("{other:?}")),
             };
-            reader.unexpected(position, EXPECTED, found)
+            unexpected(text, position, EXPECTED, found)
         }),
-    }
-}
-
-fn shifted(error: ReadError, columns: usize) -> ReadError {
-    match error {
-        ReadError::Unexpected {
-            line,
-            column,
-            expected,
-            found,
-        } => ReadError::Unexpected {
-            line,
-            column: column + columns,
-            expected,
-            found,
-        },
-        other => other,
-    }
-}
-
-fn at_line(error: ReadError, number: usize) -> ReadError {
-    match error {
-        ReadError::Unexpected {
-            column,
-            expected,
-            found,
-            ..
-        } => ReadError::Unexpected {
-            line: number,
-            column,
-            expected,
-            found,
-        },
-        other => other,
     }
 }
 
@@ -213,7 +181,7 @@ mod tests {
         check_error(
             "INFO  jepsen.core - Worker 0 starting\n",
             expect![
-                "expected at least one operation of a client, but found none (read as jepsen-log; formats are json-lines, edn and jepsen-log)"
+                "expected at least one operation of a client, but found none (read as jepsen-log; formats are json-lines, edn, jepsen-log, plume, awdit, dbcop, dbcop-json, cobra, fastlin, limo)"
             ],
         );
         assert_eq!(Format::detect(b"INFO  jepsen.util"), Format::JepsenLog);

@@ -1,23 +1,16 @@
 //! JSON lines: one event as a JSON object on each line.
 
-use super::format::{Intake, ReadError, excerpt};
-use super::{Event, EventKind, History, Value, map};
+use super::format::{Intake, ReadError, VALUE_DEPTH_MAX, excerpt, lines, unexpected};
+use super::{Event, EventKind, EventRef, History, Value, map};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Reads events; empty lines and the nemesis's are skipped.
-pub(super) fn read(text: &str, into: &mut Intake) -> Result<(), ReadError> {
-    for (index, line) in text.lines().enumerate() {
-        if line.trim().is_empty() {
-            continue;
-        }
-        let reader = Line {
-            number: index + 1,
-            text: line,
-        };
-        if let Some(event) = reader.event()? {
-            into.push(reader.number, event)?;
+pub(super) fn read(text: &str, into: &mut Intake<'_>) -> Result<(), ReadError> {
+    for (at, line) in lines(text) {
+        if let Some(event) = (Line { text, at, line }).event()? {
+            into.push(at, EventRef::from(&event))?;
         }
     }
     Ok(())
@@ -35,8 +28,10 @@ pub fn write_json_lines(history: &History) -> String {
 }
 
 struct Line<'a> {
-    number: usize,
     text: &'a str,
+    /// Where it begins.
+    at: usize,
+    line: &'a str,
 }
 
 impl Line<'_> {
@@ -58,13 +53,14 @@ impl Line<'_> {
     }
 
     fn object(&self) -> Result<Map<String, Json>, ReadError> {
-        match serde_json::from_str(self.text) {
+        match serde_json::from_str(self.line) {
             Ok(Json::Object(fields)) => Ok(fields),
-            Ok(other) => Err(self.unexpected(1, "a JSON object", excerpt(&other.to_string()))),
+            Ok(other) => Err(self.unexpected(0, "a JSON object", excerpt(&other.to_string()))),
             Err(error) => {
-                let at = error.column().max(1);
-                let rest = self.text.get(at - 1..).unwrap_or("");
-                Err(self.unexpected(at, "one JSON object on the line", excerpt(rest)))
+                let at = error.column().saturating_sub(1).min(self.line.len());
+                let at = self.line.floor_char_boundary(at);
+                let found = excerpt(&self.line[at..]);
+                Err(self.unexpected(at, "one JSON object on the line", found))
             }
         }
     }
@@ -102,44 +98,49 @@ impl Line<'_> {
             return Ok(Value::Nil);
         };
         value(json).map_err(|found| {
-            let expected = "integers, strings, booleans, null and lists of them";
+            let expected =
+                "integers, strings, booleans, null and lists of them, nested at most 64 deep";
             self.field(name, expected, Some(found))
         })
     }
 
     fn field(&self, name: &str, expected: &str, found: Option<&Json>) -> ReadError {
-        let at = self.text.find(&format!("\"{name}\"")).unwrap_or(0);
-        let column = 1 + self.text[..at].chars().count();
+        let at = self.line.find(&format!("\"{name}\"")).unwrap_or(0);
         let found = found.map_or_else(
             || "no such field".to_owned(),
             |json| excerpt(&json.to_string()),
         );
-        self.unexpected(column, &format!("in \"{name}\" {expected}"), found)
+        self.unexpected(at, &format!("in \"{name}\" {expected}"), found)
     }
 
-    fn unexpected(&self, column: usize, expected: &str, found: String) -> ReadError {
-        ReadError::Unexpected {
-            line: self.number,
-            column,
-            expected: expected.to_owned(),
-            found,
-        }
+    fn unexpected(&self, at: usize, expected: &str, found: String) -> ReadError {
+        unexpected(self.text, self.at + at, expected, found)
     }
 }
 
 /// `Err` holds the part that is no value: a number with a fraction, for one, since equality of such
 /// numbers is nobody's specification. See [`map`] for the keys of objects.
 pub(super) fn value(json: &Json) -> Result<Value, &Json> {
+    value_at(json, 0)
+}
+
+/// The value of a part that is nested so deep in the whole.
+pub(super) fn value_at(json: &Json, depth: usize) -> Result<Value, &Json> {
     Ok(match json {
         Json::Null => Value::Nil,
         Json::Bool(value) => Value::Bool(*value),
         Json::Number(number) => Value::Int(number.as_i64().ok_or(json)?),
         Json::String(text) => Value::Text(text.clone()),
-        Json::Array(items) => Value::List(items.iter().map(value).collect::<Result<_, _>>()?),
+        Json::Array(_) | Json::Object(_) if depth == VALUE_DEPTH_MAX => return Err(json),
+        Json::Array(items) => {
+            let items = items.iter().map(|item| value_at(item, depth + 1));
+            Value::List(items.collect::<Result<_, _>>()?)
+        }
         Json::Object(fields) => {
             let mut entries = BTreeMap::new();
             for (name, item) in fields {
-                if entries.insert(map::key(name), value(item)?).is_some() {
+                let key = map::key_at(name, depth + 1);
+                if entries.insert(key, value_at(item, depth + 1)?).is_some() {
                     return Err(json);
                 }
             }
@@ -237,19 +238,19 @@ mod tests {
         check_error(
             r#"{"process":1,"type":"invoke","f":"write","value":[1,2.5]}"#,
             expect![[
-                r#"line 1, column 42: expected in "value" integers, strings, booleans, null and lists of them, but found `2.5`"#
+                r#"line 1, column 42: expected in "value" integers, strings, booleans, null and lists of them, nested at most 64 deep, but found `2.5`"#
             ]],
         );
         check_error(
             "\n\n{\"process\":1,\"type\":\"ok\",\"f\":\"read\"}",
             expect![
-                "line 3: event 0: expected an `invoke` of process 1 before its `ok` of `read`, but the process has nothing open"
+                "line 3, column 1: event 0: expected an `invoke` of process 1 before its `ok` of `read`, but the process has nothing open"
             ],
         );
         check_error(
             "{\"process\":\"nemesis\",\"type\":\"info\",\"f\":\"start\"}",
             expect![
-                "expected at least one operation of a client, but found none (read as json-lines; formats are json-lines, edn and jepsen-log)"
+                "expected at least one operation of a client, but found none (read as json-lines; formats are json-lines, edn, jepsen-log, plume, awdit, dbcop, dbcop-json, cobra, fastlin, limo)"
             ],
         );
     }

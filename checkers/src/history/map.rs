@@ -13,8 +13,13 @@ use std::collections::BTreeMap;
 
 /// The key that a field's name stands for.
 pub(super) fn key(name: &str) -> Value {
+    key_at(name, 0)
+}
+
+/// The key of a map that is nested so deep. What would be nested too deep is the text of it.
+pub(super) fn key_at(name: &str, depth: usize) -> Value {
     let json = serde_json::from_str(name).ok();
-    let value = json.and_then(|json| json_lines::value(&json).ok());
+    let value = json.and_then(|json| json_lines::value_at(&json, depth).ok());
     value.unwrap_or_else(|| Value::Text(name.to_owned()))
 }
 
