@@ -31,12 +31,19 @@ fn watch(program: impl Fn() + Send + Sync + 'static) -> Findings {
     findings
 }
 
+/// The one escape of a program, which it does once in each of its two lives.
 fn escape_of(program: impl Fn() + Send + Sync + 'static) -> Escape {
+    let escape = escape_again_and_again(program);
+    assert_eq!(escape.count, 2);
+    escape
+}
+
+fn escape_again_and_again(program: impl Fn() + Send + Sync + 'static) -> Escape {
     let found = watch(program).escapes;
     let [escape] = &found[..] else {
         panic!("expected one escape: {found:?}");
     };
-    assert_eq!((&*escape.node, escape.time_ns, escape.count), ("n1", 0, 2));
+    assert_eq!((&*escape.node, escape.time_ns), ("n1", 0));
     assert!(!escape.callers.is_empty());
     escape.clone()
 }
@@ -55,7 +62,7 @@ fn a_read_of_the_counter_is_seen_and_still_answered() {
 
 #[test]
 fn a_clock_of_the_vdso_is_seen() {
-    let escape = escape_of(|| {
+    let escape = escape_again_and_again(|| {
         let mut time = libc::timespec {
             tv_sec: 0,
             tv_nsec: 0,
@@ -69,7 +76,9 @@ fn a_clock_of_the_vdso_is_seen() {
         }
         assert!(time.tv_sec > 1_704_067_200 + 3600, "it is the real time");
     });
-    // Where the vDSO cannot read a counter, it asks the kernel.
+    // The vDSO reads the counter anew where the kernel has adjusted its clock meanwhile.
+    assert!(escape.count >= 2);
+    // Where it cannot read a counter, it asks the kernel.
     assert!(matches!(
         escape.kind,
         EscapeKind::RawClock | EscapeKind::RawSystemCall
