@@ -3,12 +3,14 @@
 //! [`models`] says what each model forbids, [`phenomena`] what there is to forbid. Most phenomena are
 //! cycles of transactions, each of which must have come before the next: a [`graph::Graph`] holds what
 //! is known of who came before whom, [`orders`] adds to it session order and real time, and
-//! [`cycles::find`] says which phenomena its cycles are. [`rw_register`] judges transactions of registers.
+//! [`cycles::find`] says which phenomena its cycles are. [`list_append`] judges transactions that append
+//! to lists and read them, [`rw_register`] transactions of registers.
 
 pub mod components;
 pub mod cycles;
 pub mod graph;
 mod layers;
+pub mod list_append;
 pub mod models;
 pub mod orders;
 pub mod phenomena;

@@ -11,7 +11,8 @@
 //! into [`history::Operation`]s. A [`spec::Spec`] says how a system would behave one operation at a
 //! time; [`specs`] has those that come with the crate. [`linearizability::check`] judges the one by the
 //! other and answers a [`verdict::Verdict`]. [`named`] holds checkers of other laws: banks, sets,
-//! queues, ordered push, responses that must be one's own, and recovery after faults. [`check`] calls
+//! queues, ordered push, responses that must be one's own, and recovery after faults. [`isolation`] judges
+//! transactions by the consistency models that databases promise. [`check`] calls
 //! all but the last, which must be told when the faults ended, by the names that a command line uses.
 
 pub mod history;

@@ -1,6 +1,7 @@
 //! The checkers by name, as the command line knows them.
 
 use crate::history::{History, Outcome, Value};
+use crate::isolation::list_append::{self, ListAppendOptions};
 use crate::isolation::models::ConsistencyModel;
 use crate::isolation::rw_register::{self, RwRegisterOptions};
 use crate::linearizability::{self, Limits};
@@ -29,6 +30,7 @@ pub enum Model {
     Queue,
     Fanout,
     NonceEcho,
+    ListAppend,
     RwRegister,
     Sequential,
     Causal,
@@ -36,7 +38,7 @@ pub enum Model {
 }
 
 impl Model {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Register,
         Self::CasRegister,
         Self::KvMap,
@@ -45,6 +47,7 @@ impl Model {
         Self::Queue,
         Self::Fanout,
         Self::NonceEcho,
+        Self::ListAppend,
         Self::RwRegister,
         Self::Sequential,
         Self::Causal,
@@ -62,6 +65,7 @@ impl Model {
             Self::Queue => "queue",
             Self::Fanout => "fanout",
             Self::NonceEcho => "nonce-echo",
+            Self::ListAppend => "list-append",
             Self::RwRegister => "rw-register",
             Self::Sequential => "sequential",
             Self::Causal => "causal",
@@ -88,7 +92,7 @@ impl FromStr for Model {
 /// A model that nobody here knows.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "expected a model (register, cas-register, kv, bank, set, queue, fanout, nonce-echo, rw-register, sequential, causal or session-guarantees), but found `{0}`"
+    "expected a model (register, cas-register, kv, bank, set, queue, fanout, nonce-echo, list-append, rw-register, sequential, causal or session-guarantees), but found `{0}`"
 )]
 pub struct UnknownModel(String);
 
@@ -103,6 +107,7 @@ pub struct Options {
     pub set: SetOptions,
     pub queue: QueueOptions,
     pub fanout: FanoutOptions,
+    pub list_append: ListAppendOptions,
     pub rw_register: RwRegisterOptions,
 }
 
@@ -120,6 +125,7 @@ pub fn check(history: &History, model: Model, options: &Options) -> Result<Verdi
         Model::Queue => queue::check(history, &options.queue),
         Model::Fanout => fanout::check(history, &options.fanout),
         Model::NonceEcho => Ok(nonce_echo::check(history)),
+        Model::ListAppend => list_append::check(history, &options.list_append),
         Model::RwRegister => rw_register::check(history, &options.rw_register),
         Model::Sequential => check_sequential(history, options),
         Model::Causal => check_registers(history, ConsistencyModel::Causal, options),

@@ -13,16 +13,20 @@ use super::subgraph::{self, Subgraph};
 use super::walk::{Budget, Walker, Way};
 
 /// What bounds a search for cycles.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CycleLimits {
-    /// How many edges may be looked at to decide about one form of G-single, and how many to make one
-    /// cycle that was found shorter.
-    pub edges: u64,
+    /// How many edges may be looked at to decide about one form of G-single.
+    pub decide_edges: u64,
+    /// How many edges may be looked at to make one cycle that was found shorter.
+    pub shorten_edges: u64,
 }
 
 impl Default for CycleLimits {
     fn default() -> Self {
-        Self { edges: 200_000_000 }
+        Self {
+            decide_edges: 200_000_000,
+            shorten_edges: 50_000_000,
+        }
     }
 }
 
@@ -156,7 +160,7 @@ fn look(part: &Subgraph, level: Level, shape: Shape, limits: &CycleLimits, cycle
     let phenomenon = level.phenomenon(shape);
     let mut plan = plan(&part.graph, level, shape);
     if matches!(shape, Shape::Single) {
-        let mut budget = Budget::new(limits.edges);
+        let mut budget = Budget::new(limits.decide_edges);
         let kinds = dependencies(level);
         match reach::closing(&part.graph, kinds, &plan.starts, &mut budget) {
             Reached::Closing(starts) => plan.starts = starts,
@@ -237,7 +241,7 @@ const SHORTEST: usize = 2;
 
 /// The shortest cycle, and whether that is certain.
 fn shortest(graph: &Graph, plan: &Plan, limits: &CycleLimits) -> Option<(Vec<Edge>, bool)> {
-    let mut budget = Budget::new(limits.edges);
+    let mut budget = Budget::new(limits.shorten_edges);
     let mut walker = Walker::new(graph, plan.way);
     let mut best: Option<Vec<Edge>> = None;
     let mut bound = u32::MAX;
@@ -482,5 +486,28 @@ mod tests {
             let place = |node: u32| order.iter().position(|&other| other == node);
             assert!(edges.iter().all(|edge| place(edge.from) < place(edge.to)));
         }
+    }
+
+    /// A long fork: whether one of its anti-dependencies would do takes a search.
+    #[test]
+    fn a_spent_budget_leaves_what_is_decided_in_linear_time() {
+        let kinds = [Kinds::WRITE_READ, Kinds::READ_WRITE];
+        let edges: Vec<Edge> = (0..4)
+            .map(|node| Edge {
+                from: node,
+                to: (node + 1) % 4,
+                kind: kinds[node as usize % 2],
+            })
+            .collect();
+        let graph = Graph::new(4, 4, &edges);
+        let limits = CycleLimits {
+            decide_edges: 0,
+            shorten_edges: 0,
+        };
+        let cycles = find(&graph, |_| true, &limits);
+        let found: Vec<Phenomenon> = cycles.found.iter().map(|found| found.phenomenon).collect();
+        assert_eq!(found, [Phenomenon::GNonadjacentItem]);
+        assert!(!cycles.found[0].is_shortest);
+        assert_eq!(cycles.undecided.first(), Some(&Phenomenon::GSingleItem));
     }
 }

@@ -187,6 +187,52 @@ impl Phenomenon {
         }
     }
 
+    /// What it is, in a few words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            DuplicateElements => "a read shows one write twice",
+            ThinAirRead => "a read shows what nobody wrote",
+            CyclicVersions => "the order of one object's versions goes in a circle",
+            G0 | G0Process | G0Realtime => {
+                "dirty write, a cycle of transactions that overwrote each other"
+            }
+            IncompatibleOrder => "two orders of the same writes contradict each other",
+            G1a => "aborted read, of what a failed transaction wrote",
+            DirtyUpdate => "a write that took place builds on one that failed",
+            G1b => "intermediate read, of what its writer overwrote in the same transaction",
+            FutureRead => "a read shows what its own transaction wrote only later",
+            G1c | G1cProcess | G1cRealtime => {
+                "circular information flow, a cycle of writes that were overwritten or read"
+            }
+            G1 | G1Process | G1Realtime => {
+                "an aborted or intermediate read, or circular information flow"
+            }
+            Internal => "a read disagrees with what its transaction read or wrote before",
+            GCursor | LostUpdate => {
+                "lost update, two transactions overwrote the version that both had read"
+            }
+            GMonotonic => "a transaction's view of the database went back",
+            GMsr => "a read and the transaction's snapshot disagree",
+            GSingleItem | GSingle | GSingleItemProcess | GSingleProcess | GSingleItemRealtime
+            | GSingleRealtime => "read skew, a cycle with exactly one anti-dependency",
+            GSia => "a transaction depends on a concurrent one",
+            GSib => "a transaction misses effects of one that it depends on",
+            GSi => "no snapshots explain what was read",
+            GUpdate => "updates and what one transaction read have no order",
+            GNonadjacentItem
+            | GNonadjacent
+            | GNonadjacentItemProcess
+            | GNonadjacentProcess
+            | GNonadjacentItemRealtime
+            | GNonadjacentRealtime => "a cycle with anti-dependencies, no two of them neighbours",
+            WriteSkew => "two transactions each overwrote what the other had read",
+            G2Item | G2 | G2ItemProcess | G2Process | G2ItemRealtime | G2Realtime => {
+                "a cycle with anti-dependencies, such as write skew"
+            }
+            PredicateReadMiss => "a predicate read misses what it should match",
+        }
+    }
+
     /// Whether a history that shows this one shows the other too.
     pub fn implies(self, other: Self) -> bool {
         implied_by(&[self]).contains(&other)

@@ -1,0 +1,295 @@
+//! Histories whose verdict is known, written by hand: the cases of Elle's paper and documentation, rebuilt.
+
+use expect_test::{Expect, expect};
+use squall_checkers::history::{Event, EventKind, History, ProcessReuse, Value};
+use squall_checkers::isolation::list_append::{ListAppendOptions, check};
+use squall_checkers::isolation::models::ConsistencyModel;
+use squall_checkers::{Anomaly, Verdict};
+
+/// `process type transaction` a line; a transaction is `ax1` for an append of 1 to x, `rx12` for a read
+/// of x that shows 1 and 2.
+fn history(text: &str) -> History {
+    let events = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let event = |line: &str| {
+        let mut words = line.split_whitespace();
+        let process = words.next().and_then(|word| word.parse().ok());
+        let kind = words.next().and_then(EventKind::from_word);
+        let steps = words.map(step).collect();
+        Event {
+            process: process.expect("a process"),
+            kind: kind.expect("a kind of event"),
+            f: "txn".to_owned(),
+            key: None,
+            value: Value::List(steps),
+            time_ns: 0,
+            error: None,
+        }
+    };
+    let events = events.map(event).collect();
+    History::from_events_with(events, ProcessReuse::Refused).expect("a history")
+}
+
+fn step(word: &str) -> Value {
+    let (function, rest) = word.split_at(1);
+    let (key, elements) = rest.split_at(1);
+    let numbers: Vec<Value> = elements
+        .bytes()
+        .map(|digit| Value::Int(i64::from(digit - b'0')))
+        .collect();
+    let (function, value) = match function {
+        "a" => ("append", numbers[0].clone()),
+        _ => ("r", Value::List(numbers)),
+    };
+    Value::List(vec![Value::from(function), Value::from(key), value])
+}
+
+/// Transactions that all run at once.
+fn at_once(transactions: &[&str]) -> History {
+    let lines = |kind: &str| -> String {
+        let lines = transactions.iter().enumerate();
+        lines
+            .map(|(process, transaction)| format!("{process} {kind} {transaction}\n"))
+            .collect()
+    };
+    history(&(lines("invoke") + &lines("ok")))
+}
+
+/// Transactions one after another, each of its own process.
+fn one_by_one(transactions: &[&str]) -> History {
+    let lines = transactions.iter().enumerate();
+    let text: String = lines
+        .map(|(process, transaction)| {
+            format!("{process} invoke {transaction}\n{process} ok {transaction}\n")
+        })
+        .collect();
+    history(&text)
+}
+
+fn judge(history: &History, model: ConsistencyModel) -> Verdict {
+    let options = ListAppendOptions {
+        model,
+        ..ListAppendOptions::default()
+    };
+    check(history, &options).expect("transactions")
+}
+
+fn anomaly(history: &History) -> Anomaly {
+    match judge(history, ConsistencyModel::StrictSerializable) {
+        Verdict::Invalid(anomaly) => anomaly,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The classes found, the models broken, and the first event that is impossible.
+fn finds(history: &History, expected: Expect) {
+    let anomaly = anomaly(history);
+    let mut classes = vec![anomaly.class.clone()];
+    classes.extend(anomaly.also.iter().map(|also| also.class.clone()));
+    expected.assert_eq(&format!(
+        "{}; not {}; event {:?}",
+        classes.join(" "),
+        anomaly.rules_out.join(" "),
+        anomaly.first_bad_event
+    ));
+}
+
+#[test]
+fn write_skew_of_four_transactions_leaves_snapshot_isolation() {
+    let history = at_once(&["az2", "ay1 rz", "rw ry az5", "aw2 rz2"]);
+    finds(
+        &history,
+        expect!["G2-item; not repeatable-read; event Some(6)"],
+    );
+    let is_valid = |model| matches!(judge(&history, model), Verdict::Valid { .. });
+    assert!(is_valid(ConsistencyModel::SnapshotIsolation));
+    assert!(!is_valid(ConsistencyModel::RepeatableRead));
+    assert!(is_valid(ConsistencyModel::ReadCommitted));
+}
+
+/// Two transactions miss each other's append although a third had overwritten one of them.
+#[test]
+fn the_example_of_the_paper_is_read_skew() {
+    let history = one_by_one(&[
+        "aa1 aa3 aa4 ac2 ac3 ac4 ac5 ad1 ad2",
+        "ac8 ra134",
+        "ad4 rc23458 rd124 ra134",
+        "ab9 ra134 rc2345 ad3",
+    ]);
+    finds(
+        &history,
+        expect!["G-single-item; not consistent-view repeatable-read; event Some(7)"],
+    );
+}
+
+#[test]
+fn a_dirty_write_is_a_cycle_of_writes() {
+    finds(
+        &at_once(&["ax1 ay1", "ax2 ay2", "rx12 ry21"]),
+        expect!["G0; not read-uncommitted; event Some(5)"],
+    );
+}
+
+#[test]
+fn an_aborted_read_and_what_builds_on_it() {
+    let text = "0 invoke ax1\n0 fail ax1\n1 invoke ax2\n1 ok ax2\n2 invoke rx\n2 ok rx12";
+    finds(
+        &history(text),
+        expect!["G1a dirty-update; not read-committed; event Some(5)"],
+    );
+}
+
+#[test]
+fn an_intermediate_read() {
+    finds(
+        &at_once(&["ax1 ax2", "rx1"]),
+        expect!["G1b G-single-item; not read-committed; event Some(3)"],
+    );
+}
+
+#[test]
+fn circular_information_flow() {
+    finds(
+        &at_once(&["ax1 ry1", "ay1 rx1"]),
+        expect!["G1c; not read-committed; event Some(3)"],
+    );
+}
+
+#[test]
+fn a_transaction_that_contradicts_itself() {
+    finds(
+        &at_once(&["ax1", "rx1 rx"]),
+        expect![
+            "internal G-single-item; not read-atomic consistent-view repeatable-read; event Some(3)"
+        ],
+    );
+    finds(
+        &at_once(&["ax1 rx"]),
+        expect!["internal; not read-atomic; event Some(1)"],
+    );
+}
+
+#[test]
+fn a_read_of_the_future_of_its_own_transaction() {
+    finds(
+        &at_once(&["rx1 ax1"]),
+        expect!["future-read; not read-committed; event Some(1)"],
+    );
+}
+
+#[test]
+fn an_update_is_lost() {
+    finds(
+        &at_once(&["rx ax1", "rx ax2", "rx12"]),
+        expect!["lost-update G-single-item; not cursor-stability update-atomic; event Some(4)"],
+    );
+}
+
+#[test]
+fn orders_that_contradict_each_other() {
+    finds(
+        &at_once(&["ax1", "ax2", "rx12", "rx21"]),
+        expect!["incompatible-order; not read-committed; event Some(7)"],
+    );
+    finds(
+        &at_once(&["ax1 ax2", "rx21"]),
+        expect!["incompatible-order G1b; not read-committed; event Some(3)"],
+    );
+}
+
+#[test]
+fn elements_twice_and_out_of_thin_air() {
+    finds(
+        &at_once(&["ax1", "rx11"]),
+        expect!["duplicate-elements; not read-uncommitted; event Some(3)"],
+    );
+    finds(
+        &at_once(&["ax1", "rx13"]),
+        expect!["thin-air-read; not read-uncommitted; event Some(3)"],
+    );
+}
+
+#[test]
+fn a_long_fork() {
+    finds(
+        &at_once(&["ax1", "ay1", "rx1 ry", "rx ry1"]),
+        expect!["G-nonadjacent-item; not repeatable-read snapshot-isolation; event Some(7)"],
+    );
+}
+
+#[test]
+fn a_stale_read_is_wrong_in_real_time_only() {
+    finds(
+        &one_by_one(&["ax1", "rx", "rx1"]),
+        expect!["G-single-item-realtime; not strong-snapshot-isolation; event Some(3)"],
+    );
+}
+
+#[test]
+fn a_session_does_not_read_its_own_append() {
+    let text = "0 invoke ax1\n0 ok ax1\n0 invoke rx\n0 ok rx";
+    finds(
+        &history(text),
+        expect!["G-single-item-process; not strong-session-snapshot-isolation; event Some(3)"],
+    );
+}
+
+/// Nobody saw the first append, nor knows whether it took place.
+#[test]
+fn what_crashed_unseen_may_not_have_happened() {
+    let text = "0 invoke ax1\n0 info ax1\n1 invoke ax2\n1 ok ax2\n2 invoke rx\n2 ok rx2";
+    assert!(matches!(
+        judge(&history(text), ConsistencyModel::StrictSerializable),
+        Verdict::Valid {
+            witness: Some(order)
+        } if order == [1, 2]
+    ));
+}
+
+#[test]
+fn what_crashed_and_was_seen_has_happened() {
+    let text = "0 invoke ax1 ay1\n0 info ax1 ay1\n1 invoke rx\n1 ok rx1\n2 invoke ry\n2 ok ry";
+    finds(
+        &history(text),
+        expect!["G-single-item-realtime; not strong-snapshot-isolation; event Some(5)"],
+    );
+}
+
+#[test]
+fn two_appends_that_cannot_be_told_apart_are_not_judged() {
+    let verdict = judge(
+        &at_once(&["ax1", "ax1", "rx1"]),
+        ConsistencyModel::Serializable,
+    );
+    assert_eq!(
+        verdict,
+        Verdict::Unknown(
+            "expected each element to be appended to a key once, but the transactions 0 and 1 both appended 1 to key \"x\""
+                .to_owned()
+        )
+    );
+}
+
+#[test]
+fn nothing_read_proves_nothing() {
+    let verdict = judge(&at_once(&["ax1", "ax2"]), ConsistencyModel::Serializable);
+    assert_eq!(verdict.word(), "vacuous");
+}
+
+#[test]
+fn a_cycle_is_told_edge_by_edge() {
+    let anomaly = anomaly(&one_by_one(&["ax1 ay1", "rx1 ry", "ry1"]));
+    let mut text = format!("{}\n", anomaly.sentence);
+    for line in &anomaly.explanation {
+        text.push_str(line);
+        text.push('\n');
+    }
+    expect![[r#"
+        No order of the transactions 1 and 0 is possible: transaction 1's read of key "y", [], does not show transaction 0's append of 1; transaction 1's read of key "x", [1], shows transaction 0's append of 1.
+        G-single-item: read skew, a cycle with exactly one anti-dependency.
+        transaction 0 (process 0, events 0 to 1): [append "x" 1] [append "y" 1]
+        transaction 1 (process 1, events 2 to 3): [r "x" [1]] [r "y" []]
+        1 comes before 0, because transaction 1's read of key "y", [], does not show transaction 0's append of 1.
+        However, 0 comes before 1, because transaction 1's read of key "x", [1], shows transaction 0's append of 1: a contradiction.
+        What was found rules out consistent-view, repeatable-read, and with that forward-consistent-view, update-serializable, snapshot-isolation, serializable, strong-session-snapshot-isolation, strong-session-serializable, strong-snapshot-isolation, strict-serializable.
+    "#]].assert_eq(&text);
+}
