@@ -135,7 +135,15 @@ fn verdict(
 ) -> Verdict {
     if judge::is_broken(judgement, options.model) {
         let mut anomaly = explain::anomaly(transactions, names, judgement, options);
-        anomaly.first_bad_event = first_bad::first_bad_event(transactions, appends, options);
+        let first = first_bad::first_bad_event(transactions, appends, options);
+        anomaly.explanation.push(match first {
+            Some(event) => format!(
+                "Whatever came later, {} was impossible from event {event} on.",
+                options.model
+            ),
+            None => "Since which event was not looked for: that would take too long.".to_owned(),
+        });
+        anomaly.first_bad_event = first;
         return Verdict::Invalid(anomaly);
     }
     if let Some(undecided) = judgement.cycles.undecided.first() {

@@ -291,5 +291,6 @@ fn a_cycle_is_told_edge_by_edge() {
         1 comes before 0, because transaction 1's read of key "y", [], does not show transaction 0's append of 1.
         However, 0 comes before 1, because transaction 1's read of key "x", [1], shows transaction 0's append of 1: a contradiction.
         What was found rules out consistent-view, repeatable-read, and with that forward-consistent-view, update-serializable, snapshot-isolation, serializable, strong-session-snapshot-isolation, strong-session-serializable, strong-snapshot-isolation, strict-serializable.
+        Whatever came later, strict-serializable was impossible from event 3 on.
     "#]].assert_eq(&text);
 }
