@@ -1,6 +1,8 @@
 //! What a checker must know of a system: how it would behave if it did one thing at a time.
 
 mod calls;
+pub mod contract;
+mod nondeterministic;
 
 use crate::history::{self, Value, ValueRef};
 use std::borrow::Cow;
@@ -10,12 +12,13 @@ use thiserror::Error;
 
 pub(crate) use calls::called;
 pub use calls::{Called, Calls, NEVER};
+pub use nondeterministic::{Nondeterministic, OneOf, PowerSet};
 
 /// A sequential specification: an object that does one operation at a time.
 ///
 /// Only [`Spec::initial`], [`Spec::step`] and [`Spec::decode`] decide what is correct. The other
-/// methods let the search skip work; their defaults are always sound.
-pub trait Spec {
+/// methods let the search skip work; their defaults are always sound. Keys are judged by several threads.
+pub trait Spec: Sync {
     type State: Clone + Eq + Hash + fmt::Display;
     type Operation: Clone + Eq + Hash;
     type Return: Clone + Eq + Hash;

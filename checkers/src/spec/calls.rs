@@ -43,8 +43,8 @@ impl<'a, S: Spec + ?Sized> Calls<'a, S> {
     pub(crate) fn new(spec: &'a S, history: &'a History, ids: &'a [u32]) -> Self {
         let end = history.events().len();
         assert!(
-            u32::try_from(end).is_ok_and(|end| end < NEVER),
-            "a history has fewer than 2^32 - 1 events"
+            u32::try_from(end).is_ok_and(|end| end < NEVER / 2),
+            "a history has fewer than 2^31 - 1 events"
         );
         Self {
             spec,

@@ -1,0 +1,168 @@
+//! Specifications in which an operation may have several outcomes.
+//!
+//! Such an object is a deterministic one whose state is the set of states in which it may be: the power
+//! set construction of automata.
+
+use super::{DecodeError, DecodedBy, Reason, Spec};
+use crate::history::{self, Value, ValueRef};
+use std::fmt;
+use std::hash::Hash;
+
+/// A sequential specification that leaves a choice: what an operation does is one of several things,
+/// and nobody says which.
+pub trait Nondeterministic: Sync {
+    type State: Clone + Ord + Hash + fmt::Display;
+    type Operation: Clone + Eq + Hash;
+    type Return: Clone + Eq + Hash;
+
+    /// The states before the first operation, at least one.
+    fn initial(&self) -> Vec<Self::State>;
+
+    /// All states after `operation` if it happens in `state` and answers `returned` (`None` is an
+    /// unknown answer); none if it cannot.
+    fn steps(
+        &self,
+        state: &Self::State,
+        operation: &Self::Operation,
+        returned: Option<&Self::Return>,
+    ) -> Vec<Self::State>;
+
+    /// See [`Spec::key`].
+    fn key(&self, operation: &history::Operation<'_>) -> Option<Value> {
+        operation.key.map(ValueRef::to_value)
+    }
+
+    /// See [`Spec::decode`].
+    ///
+    /// # Errors
+    /// Where the operation is none of this specification.
+    fn decode(
+        &self,
+        operation: &history::Operation<'_>,
+    ) -> Result<super::Decoded<Self::Operation, Self::Return>, DecodeError>;
+}
+
+/// A nondeterministic specification as a deterministic one.
+#[derive(Clone, Debug, Default)]
+pub struct PowerSet<N>(pub N);
+
+/// The states in which an object may be: ascending, each once, never none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OneOf<State>(Vec<State>);
+
+impl<State: Ord> OneOf<State> {
+    fn new(mut states: Vec<State>) -> Option<Self> {
+        states.sort_unstable();
+        states.dedup();
+        (!states.is_empty()).then_some(Self(states))
+    }
+
+    /// The states, ascending.
+    pub fn states(&self) -> &[State] {
+        &self.0
+    }
+}
+
+impl<State: fmt::Display> fmt::Display for OneOf<State> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, state) in self.0.iter().enumerate() {
+            let gap = if index == 0 { "" } else { " or " };
+            write!(formatter, "{gap}{state}")?;
+        }
+        Ok(())
+    }
+}
+
+impl<N: Nondeterministic> Spec for PowerSet<N> {
+    type State = OneOf<N::State>;
+    type Operation = N::Operation;
+    type Return = N::Return;
+
+    fn initial(&self) -> Self::State {
+        OneOf::new(self.0.initial()).expect("an object is in some state at first")
+    }
+
+    fn step(
+        &self,
+        state: &Self::State,
+        operation: &N::Operation,
+        returned: Option<&N::Return>,
+    ) -> Result<Self::State, Reason> {
+        let states = state.0.iter();
+        let after = states.flat_map(|state| self.0.steps(state, operation, returned));
+        OneOf::new(after.collect())
+            .ok_or_else(|| format!("the state is {state}, and in none it can happen").into())
+    }
+
+    fn key(&self, operation: &history::Operation<'_>) -> Option<Value> {
+        self.0.key(operation)
+    }
+
+    fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
+        self.0.decode(operation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{History, Outcome};
+    use crate::linearizability::{Limits, check};
+    use crate::spec::Decoded;
+    use crate::verdict::Verdict;
+
+    /// A register whose writes may be lost.
+    struct Forgetful;
+
+    impl Nondeterministic for Forgetful {
+        type State = i64;
+        type Operation = Option<i64>;
+        type Return = i64;
+
+        fn initial(&self) -> Vec<i64> {
+            vec![0]
+        }
+
+        fn steps(&self, state: &i64, write: &Option<i64>, returned: Option<&i64>) -> Vec<i64> {
+            match (write, returned) {
+                (Some(value), _) => vec![*state, *value],
+                (None, Some(seen)) if seen != state => Vec::new(),
+                (None, _) => vec![*state],
+            }
+        }
+
+        fn decode(
+            &self,
+            operation: &history::Operation<'_>,
+        ) -> Result<Decoded<Option<i64>, i64>, DecodeError> {
+            let number = |value: ValueRef<'_>| value.as_int().unwrap_or_default();
+            let write = (operation.f == "write").then(|| number(operation.input));
+            Ok(match operation.outcome {
+                Outcome::Ok => Decoded::Returned(write, number(operation.output)),
+                Outcome::Info => Decoded::Uncertain(write),
+                Outcome::Fail => Decoded::Absent,
+            })
+        }
+    }
+
+    fn is_possible(lines: &str) -> bool {
+        let history = History::read(lines.as_bytes(), None).expect("a history");
+        let verdict = check(&PowerSet(Forgetful), &history, &Limits::default());
+        matches!(verdict, Ok(Verdict::Valid { .. }))
+    }
+
+    #[test]
+    fn every_outcome_is_kept_in_mind_until_one_is_seen() {
+        let writes = "0 :invoke :write 1\n0 :ok :write 1\n0 :invoke :write 2\n0 :ok :write 2\n";
+        let read = |seen: i64| format!("0 :invoke :read\n0 :ok :read {seen}\n");
+        for seen in [0, 1, 2] {
+            assert!(is_possible(&format!(
+                "{writes}{}{}",
+                read(seen),
+                read(seen)
+            )));
+        }
+        assert!(!is_possible(&format!("{writes}{}", read(3))));
+        assert!(!is_possible(&format!("{writes}{}{}", read(0), read(1))));
+    }
+}
