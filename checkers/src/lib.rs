@@ -26,7 +26,7 @@ pub mod specs;
 pub mod verdict;
 
 pub use history::History;
-pub use linearizability::Limits;
+pub use linearizability::{Limits, Strategy};
 pub use model::{Model, Options, check, check_linearizable};
 pub use spec::Spec;
 pub use specs::FailedCas;

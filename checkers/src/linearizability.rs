@@ -5,6 +5,13 @@
 //! under different keys are judged apart: a history is linearizable exactly if each object's is
 //! (their theorem 1). The first event whose prefix is already impossible is exact, since prefixes of
 //! linearizable histories are linearizable.
+//!
+//! In reading order: [`objects`] has the operations on each key judged, by [`judge`], which asks the
+//! specification's own algorithm or the search. That one sees numbers only: a [`catalogue`] of classes,
+//! states and transitions, and a [`problem`] laid out in time. [`search`] says by which rules it goes,
+//! [`walk`] makes its moves, [`choices`] orders them, and [`memo`] and [`used`] keep what it has visited. Of
+//! what is impossible, [`prefix`] finds the first bad event, [`minimise`] the few operations that matter,
+//! and [`anomaly`] the words. [`online`] judges events as they come, [`order`] an order that is given.
 
 mod anomaly;
 mod catalogue;
@@ -15,28 +22,35 @@ mod judge;
 mod limits;
 mod memo;
 mod minimise;
+mod objects;
+mod online;
 mod open;
 mod order;
 mod prefix;
 mod problem;
 mod search;
 mod slots;
+mod strategy;
 mod trail;
 mod used;
 mod walk;
 
-use crate::history::{History, Value};
-use crate::spec::{Calls, DecodeError, Spec};
+use crate::history::History;
+use crate::spec::{DecodeError, Spec};
 use crate::verdict::Verdict;
-use judge::{Judgement, judge};
-use limits::Meter;
+use judge::{Judged, Judgement};
+use objects::{Court, Object, objects};
 use prefix::BadPrefix;
 use std::collections::BTreeMap;
+use std::time::Instant;
+use trail::Moment;
 
 pub use limits::Limits;
+pub use online::{Online, OnlineError};
 pub use order::{NotAnOrder, verify_order};
+pub use strategy::{CheckError, Method, Report, Strategy, UnknownStrategy};
 
-/// Judges a history by a specification.
+/// Judges a history by a specification, on one thread.
 ///
 /// # Errors
 /// Where the history holds an operation that the specification does not know.
@@ -45,72 +59,184 @@ pub fn check<S: Spec>(
     history: &History,
     limits: &Limits,
 ) -> Result<Verdict, DecodeError> {
-    let mut meter = Meter::new(limits.clone());
+    let method = Method {
+        limits: limits.clone(),
+        threads: 1,
+        ..Method::default()
+    };
+    match check_with(spec, history, &method) {
+        Ok(report) => Ok(report.verdict),
+        Err(CheckError::Decode(error)) => Err(error),
+        Err(CheckError::Disagreement { .. } | CheckError::BadOrder(_)) => {
+            unreachable!("only cross-checks compare algorithms")
+        }
+    }
+}
+
+/// Judges a history by a specification as the method says.
+///
+/// # Errors
+/// Where the history holds an operation that the specification does not know, and in a cross-check
+/// where two algorithms disagree.
+pub fn check_with<S: Spec>(
+    spec: &S,
+    history: &History,
+    method: &Method<'_>,
+) -> Result<Report, CheckError> {
+    let court = Court {
+        spec,
+        history,
+        method,
+        started: Instant::now(),
+    };
     let objects = objects(spec, history)?;
-    let mut end = history.events().len();
-    let mut first_bad = None;
-    let mut exceeded = None;
-    let mut order = Vec::new();
-    for (key, ids) in objects {
-        // The other keys matter only as far as they might be impossible even earlier.
-        let calls = Calls::new(spec, history, &ids).until(end);
-        match judge(spec, calls, &mut meter) {
-            Judgement::Possible(places) => order.extend(places),
+    let refused_order = match method
+        .order
+        .map(|order| (order, verify_order(spec, history, order)))
+    {
+        Some((order, Ok(()))) => return Ok(by_given_order(order, objects.len())),
+        Some((_, Err(refusal))) => Some(refusal),
+        None => None,
+    };
+    let judged = court.judge_all(&objects)?;
+    let mut decided_by = BTreeMap::new();
+    for judged in &judged {
+        *decided_by.entry(judged.algorithm).or_default() += 1;
+    }
+    Ok(Report {
+        verdict: verdict(&court, objects, judged)?,
+        decided_by,
+        refused_order,
+    })
+}
+
+fn by_given_order(order: &[usize], object_count: usize) -> Report {
+    Report {
+        verdict: Verdict::Valid {
+            witness: Some(order.to_vec()),
+        },
+        decided_by: BTreeMap::from([("given-order", object_count)]),
+        refused_order: None,
+    }
+}
+
+/// What was found of each object, and whose operations the search could not judge.
+fn verdict<S: Spec>(
+    court: &Court<'_, S>,
+    objects: Vec<Object>,
+    judged: Vec<Judged>,
+) -> Result<Verdict, CheckError> {
+    let event_count = court.history.events().len();
+    let mut first_bad: Option<BadPrefix> = None;
+    let mut unjudged: Vec<(Object, String, usize)> = Vec::new();
+    let mut orders = Vec::new();
+    for (object, Judged { judgement, .. }) in objects.into_iter().zip(judged) {
+        match judgement {
+            Judgement::Possible(order) => orders.push(order),
             Judgement::Exceeded { limit, event } => {
-                exceeded.get_or_insert_with(|| (limit, key.clone(), event));
+                let of_key = object.of_key();
+                let why =
+                    format!("the search{of_key} met {limit} after event {event} of {event_count}");
+                unjudged.push((object, why, event));
             }
             Judgement::Impossible(impossible) => {
                 let whole = BadPrefix {
-                    event: end - 1,
+                    event: event_count - 1,
                     impossible,
-                    ids,
+                    ids: object.ids,
                 };
-                let shortest = prefix::shorten(spec, history, whole, &mut meter);
-                end = shortest.event;
-                first_bad = Some(shortest);
+                let shortest = prefix::shorten(court, whole)?;
+                if first_bad
+                    .as_ref()
+                    .is_none_or(|bad| shortest.event < bad.event)
+                {
+                    first_bad = Some(shortest);
+                }
             }
         }
     }
-    if let Some(bad) = first_bad {
-        return Ok(Verdict::Invalid(anomaly::anomaly(spec, history, &bad)?));
+    match (first_bad, unjudged.is_empty()) {
+        (Some(bad), _) => invalid(court, bad, unjudged),
+        (None, false) => Ok(Verdict::Unknown(unknown(unjudged))),
+        (None, true) => valid(court, orders),
     }
-    if let Some((limit, key, event)) = exceeded {
-        return Ok(Verdict::Unknown(not_judged(
-            limit,
-            key.as_ref(),
-            event,
-            history,
-        )));
+}
+
+/// The objects that could not be judged matter only as far as they might be impossible even earlier.
+fn invalid<S: Spec>(
+    court: &Court<'_, S>,
+    mut bad: BadPrefix,
+    unjudged: Vec<(Object, String, usize)>,
+) -> Result<Verdict, CheckError> {
+    let mut doubts = Vec::new();
+    for (object, why, event) in unjudged {
+        if event >= bad.event {
+            continue;
+        }
+        match court.judge_until(&object.ids, bad.event)? {
+            Judgement::Possible(_) => {}
+            Judgement::Exceeded { .. } => doubts.push(why),
+            Judgement::Impossible(impossible) => {
+                let earlier = BadPrefix {
+                    event: bad.event - 1,
+                    impossible,
+                    ids: object.ids,
+                };
+                bad = prefix::shorten(court, earlier)?;
+            }
+        }
     }
-    order.sort_by_key(|&(moment, _)| moment);
-    let witness = order.into_iter().map(|(_, id)| id).collect::<Vec<usize>>();
-    debug_assert_eq!(verify_order(spec, history, &witness), Ok(()));
+    let mut anomaly = anomaly::anomaly(court.spec, court.history, &bad)?;
+    let doubts = doubts.into_iter();
+    anomaly
+        .explanation
+        .extend(doubts.map(|why| format!("An earlier event may already be impossible: {why}.")));
+    Ok(Verdict::Invalid(anomaly))
+}
+
+fn unknown(unjudged: Vec<(Object, String, usize)>) -> String {
+    let more = unjudged.len() - 1;
+    let mut reasons = unjudged.into_iter().map(|(_, why, _)| why);
+    let why = reasons.next().unwrap_or_default();
+    match more {
+        0 => why,
+        _ => format!("{why}; so did {more} more keys"),
+    }
+}
+
+fn valid<S: Spec>(
+    court: &Court<'_, S>,
+    orders: Vec<Vec<(Moment, u32)>>,
+) -> Result<Verdict, CheckError> {
+    let witness = merged(orders, court.history.events().len());
+    if court.method.strategy == Strategy::CrossCheck {
+        verify_order(court.spec, court.history, &witness).map_err(CheckError::BadOrder)?;
+    } else {
+        debug_assert_eq!(verify_order(court.spec, court.history, &witness), Ok(()));
+    }
     Ok(Verdict::Valid {
         witness: Some(witness),
     })
 }
 
-/// The ids of the operations on each key, in the order of their invocations.
-fn objects<S: Spec>(
-    spec: &S,
-    history: &History,
-) -> Result<BTreeMap<Option<Value>, Vec<u32>>, DecodeError> {
-    let mut objects: BTreeMap<Option<Value>, Vec<u32>> = BTreeMap::new();
-    for recorded in history.operations() {
-        spec.decode(&recorded)?;
-        let ids = objects.entry(spec.key(&recorded)).or_default();
-        ids.push(recorded.id as u32);
+/// The orders of all objects as one, by counting how much happens at each moment.
+fn merged(orders: Vec<Vec<(Moment, u32)>>, event_count: usize) -> Vec<usize> {
+    if let [order] = &orders[..] {
+        return order.iter().map(|&(_, id)| id as usize).collect();
     }
-    Ok(objects)
-}
-
-fn not_judged(
-    limit: limits::Exceeded,
-    key: Option<&Value>,
-    event: usize,
-    history: &History,
-) -> String {
-    let of_key = key.map_or_else(String::new, |key| format!(" of key {key}"));
-    let total = history.events().len();
-    format!("the search{of_key} met {limit} after event {event} of {total}")
+    let mut places = vec![0_u32; 2 * event_count + 1];
+    for &(moment, _) in orders.iter().flatten() {
+        places[moment as usize] += 1;
+    }
+    let mut place = 0;
+    for count in &mut places {
+        place += std::mem::replace(count, place);
+    }
+    let mut witness = vec![0; place as usize];
+    for &(moment, id) in orders.iter().flatten() {
+        let place = &mut places[moment as usize];
+        witness[*place as usize] = id as usize;
+        *place += 1;
+    }
+    witness
 }

@@ -4,7 +4,7 @@ use crate::history::{History, Outcome, Value};
 use crate::isolation::list_append::{self, ListAppendOptions};
 use crate::isolation::models::ConsistencyModel;
 use crate::isolation::rw_register::{self, RwRegisterOptions};
-use crate::linearizability::{self, Limits};
+use crate::linearizability::{self, CheckError, Limits, Method, Strategy};
 use crate::named::bank::{self, BankOptions};
 use crate::named::fanout::{self, FanoutOptions};
 use crate::named::nonce_echo;
@@ -103,6 +103,10 @@ pub struct Options {
     pub initial: Value,
     pub failed_cas: FailedCas,
     pub limits: Limits,
+    /// Which algorithms judge by a specification.
+    pub strategy: Strategy,
+    /// How many threads judge keys at the same time.
+    pub threads: usize,
     pub bank: BankOptions,
     pub set: SetOptions,
     pub queue: QueueOptions,
@@ -187,21 +191,16 @@ pub fn check_linearizable(
     model: Model,
     options: &Options,
 ) -> Result<Verdict, DecodeError> {
-    let Options {
-        initial,
-        failed_cas,
-        limits,
-        ..
-    } = options.clone();
+    let (initial, failed_cas) = (options.initial.clone(), options.failed_cas);
     match model {
-        Model::Register => judge(&Register { initial }, history, &limits),
+        Model::Register => judge(&Register { initial }, history, options),
         Model::CasRegister => judge(
             &CasRegister {
                 initial,
                 failed_cas,
             },
             history,
-            &limits,
+            options,
         ),
         Model::KvMap => judge(
             &KvMap {
@@ -209,7 +208,7 @@ pub fn check_linearizable(
                 failed_cas,
             },
             history,
-            &limits,
+            options,
         ),
         _ => Ok(Verdict::Unknown(format!(
             "{model} has a law of its own, which is not linearizability"
@@ -217,8 +216,21 @@ pub fn check_linearizable(
     }
 }
 
-fn judge<S: Spec>(spec: &S, history: &History, limits: &Limits) -> Result<Verdict, DecodeError> {
-    let verdict = linearizability::check(spec, history, limits)?;
+fn judge<S: Spec>(spec: &S, history: &History, options: &Options) -> Result<Verdict, DecodeError> {
+    let method = Method {
+        strategy: options.strategy,
+        limits: options.limits.clone(),
+        threads: options.threads,
+        order: None,
+    };
+    let verdict = match linearizability::check_with(spec, history, &method) {
+        Ok(report) => report.verdict,
+        Err(CheckError::Decode(error)) => return Err(error),
+        // Whoever is wrong, there is no verdict to be had from it.
+        Err(error @ (CheckError::Disagreement { .. } | CheckError::BadOrder(_))) => {
+            return Ok(Verdict::Unknown(error.to_string()));
+        }
+    };
     let is_ok = |operation: crate::history::Operation<'_>| operation.outcome == Outcome::Ok;
     if matches!(verdict, Verdict::Valid { .. }) && !history.operations().iter().any(is_ok) {
         return Ok(Verdict::Vacuous(

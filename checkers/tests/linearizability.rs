@@ -3,9 +3,10 @@
 
 mod brute_force;
 
-use brute_force::compare;
-use proptest::prelude::*;
+use brute_force::{compare, first_bad_event, first_bad_event_online, history};
+use squall_checkers::Verdict;
 use squall_checkers::history::{Event, EventKind, Value};
+use squall_checkers::linearizability::{Limits, Method, NotAnOrder, Strategy, check, check_with};
 use squall_checkers::spec::Spec;
 use squall_checkers::specs::{CasRegister, FailedCas, KvMap, Register};
 
@@ -190,23 +191,17 @@ fn agrees_with_every_order_on_all_small_register_histories() {
 
 #[test]
 fn agrees_with_every_order_on_all_small_cas_register_histories() {
-    for failed_cas in [FailedCas::Dropped, FailedCas::Observed] {
-        let spec = CasRegister {
-            initial: Value::Nil,
-            failed_cas,
-        };
-        Exhaustive::run(&spec, &cas_menu(2), 3);
-    }
+    let spec = CasRegister {
+        initial: Value::Nil,
+        failed_cas: FailedCas::Observed,
+    };
+    Exhaustive::run(&spec, &cas_menu(2), 3);
     let few = [
         read("read", None, 1),
         write("write", None, 0),
         cas(None, -1, 0),
         cas(None, 0, 0),
     ];
-    let spec = CasRegister {
-        initial: Value::Nil,
-        failed_cas: FailedCas::Observed,
-    };
     Exhaustive::run(&spec, &few, 4);
 }
 
@@ -274,8 +269,29 @@ fn truthful(menu: &[Item], numbers: &[u32], operations_max: usize) -> Vec<Event>
     events
 }
 
-fn numbers() -> impl Strategy<Value = Vec<u32>> {
-    prop::collection::vec(any::<u32>(), 4..24)
+/// Splitmix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn numbers(&mut self, count_max: u64) -> Vec<u32> {
+        let count = 4 + self.next() % (count_max - 4);
+        (0..count).map(|_| self.next() as u32).collect()
+    }
+}
+
+/// How many random histories each test makes; `SQUALL_CASES` asks for more.
+fn cases(default: u64) -> u64 {
+    let asked = std::env::var("SQUALL_CASES");
+    asked.map_or(default, |asked| {
+        asked.parse().expect("SQUALL_CASES is a number")
+    })
 }
 
 /// Histories in which a checker of ours was once wrong.
@@ -299,54 +315,182 @@ fn an_uncertain_write_of_the_present_value_hides_other_writes() {
     assert!(compare(&CasRegister::default(), &events));
 }
 
-/// At least so many cases; `PROPTEST_CASES` asks for more.
-fn config() -> ProptestConfig {
-    let default = ProptestConfig::default();
-    ProptestConfig {
-        cases: default.cases.max(1500),
-        failure_persistence: None,
-        ..default
+#[test]
+fn agrees_with_every_order_on_random_registers() {
+    let menu = register_menu(3);
+    let mut random = Random(1);
+    for _ in 0..cases(1500) {
+        let numbers = random.numbers(24);
+        compare(&Register::default(), &history_from(&menu, &numbers, 9));
     }
 }
 
-proptest! {
-    #![proptest_config(config())]
-
-    #[test]
-    fn agrees_with_every_order_on_random_registers(numbers in numbers()) {
-        compare(&Register::default(), &history_from(&register_menu(3), &numbers, 9));
-    }
-
-    #[test]
-    fn agrees_with_every_order_on_random_cas_registers(numbers in numbers()) {
+#[test]
+fn agrees_with_every_order_on_random_cas_registers() {
+    let menu = cas_menu(3);
+    let mut random = Random(2);
+    for _ in 0..cases(1500) {
+        let numbers = random.numbers(24);
         for failed_cas in [FailedCas::Dropped, FailedCas::Observed] {
-            let spec = CasRegister { initial: Value::Int(0), failed_cas };
-            compare(&spec, &history_from(&cas_menu(3), &numbers, 9));
+            let spec = CasRegister {
+                initial: Value::Int(0),
+                failed_cas,
+            };
+            compare(&spec, &history_from(&menu, &numbers, 9));
         }
     }
+}
 
-    #[test]
-    fn agrees_with_every_order_on_random_maps(numbers in numbers()) {
+#[test]
+fn agrees_with_every_order_on_random_maps() {
+    let menu = map_menu(2, 2);
+    let mut random = Random(3);
+    for _ in 0..cases(1500) {
+        let numbers = random.numbers(24);
         for failed_cas in [FailedCas::Dropped, FailedCas::Observed] {
-            let spec = KvMap { initial: Value::Nil, failed_cas };
-            compare(&spec, &history_from(&map_menu(2, 2), &numbers, 9));
+            let spec = KvMap {
+                initial: Value::Nil,
+                failed_cas,
+            };
+            compare(&spec, &history_from(&menu, &numbers, 9));
         }
     }
+}
 
-    #[test]
-    fn accepts_what_a_register_answers_and_judges_one_changed_read(
-        numbers in numbers(),
-        which in any::<usize>(),
-        lie in -1..3_i64,
-    ) {
-        let mut events = truthful(&register_menu(3), &numbers, 9);
-        prop_assert!(compare(&Register::default(), &events));
-        let is_read = |event: &&mut Event| event.kind == EventKind::Ok && event.f == "read";
-        let mut reads: Vec<&mut Event> = events.iter_mut().filter(is_read).collect();
-        if !reads.is_empty() {
-            let index = which % reads.len();
-            reads[index].value = value(lie);
-            compare(&Register::default(), &events);
-        }
+#[test]
+fn accepts_what_a_register_answers_and_judges_one_changed_read() {
+    let menu = register_menu(3);
+    let mut random = Random(4);
+    let mut refused = 0;
+    for _ in 0..cases(1500) {
+        let numbers = random.numbers(24);
+        let mut events = truthful(&menu, &numbers, 9);
+        assert!(compare(&Register::default(), &events), "{events:#?}");
+        refused += u64::from(
+            change_a_read(&mut events, &mut random, 3) && !compare(&Register::default(), &events),
+        );
     }
+    assert!(refused > 100, "only {refused} lies were found out");
+}
+
+/// Lets one read see something else; false if there is none.
+fn change_a_read(events: &mut [Event], random: &mut Random, values: i64) -> bool {
+    let is_read = |event: &&mut Event| event.kind == EventKind::Ok && event.f == "read";
+    let mut reads: Vec<&mut Event> = events.iter_mut().filter(is_read).collect();
+    if reads.is_empty() {
+        return false;
+    }
+    let index = random.next() as usize % reads.len();
+    reads[index].value = value(random.next() as i64 % values);
+    true
+}
+
+/// Longer than every order can be tried of: what is compared is one way of judging with another.
+#[test]
+fn events_that_are_judged_as_they_come_are_judged_as_in_the_whole_history() {
+    let menu = register_menu(3);
+    let spec = Register::default();
+    let mut random = Random(5);
+    let mut refused = 0;
+    for _ in 0..cases(60).min(10_000) {
+        let numbers: Vec<u32> = (0..500).map(|_| random.next() as u32).collect();
+        let mut events = truthful(&menu, &numbers, 250);
+        if !random.next().is_multiple_of(3) {
+            change_a_read(&mut events, &mut random, 3);
+        }
+        let whole = history(&events);
+        let verdict = check(&spec, &whole, &Limits::default()).expect("tests use known operations");
+        assert_eq!(
+            first_bad_event_online(&spec, &events),
+            first_bad_event(&verdict)
+        );
+        refused += u32::from(verdict.word() == "invalid");
+    }
+    assert!(refused > 10, "only {refused} lies were found out");
+}
+
+#[test]
+fn every_method_says_the_same() {
+    let menu = map_menu(3, 4);
+    let spec = KvMap::default();
+    let mut random = Random(6);
+    for _ in 0..cases(100).min(10_000) {
+        let numbers: Vec<u32> = (0..160).map(|_| random.next() as u32).collect();
+        let history = history(&history_from(&menu, &numbers, 80));
+        let said = |strategy, threads| {
+            let method = Method {
+                strategy,
+                threads,
+                ..Method::default()
+            };
+            check_with(&spec, &history, &method)
+                .expect("algorithms agree")
+                .verdict
+        };
+        let one = said(Strategy::Auto, 1);
+        assert_eq!(one, said(Strategy::Auto, 3));
+        assert_eq!(one, said(Strategy::CrossCheck, 1));
+        assert_eq!(
+            first_bad_event(&one),
+            first_bad_event(&said(Strategy::General, 2))
+        );
+    }
+}
+
+#[test]
+fn a_given_order_decides_if_it_explains_the_history() {
+    let write =
+        |process, kind, number| event(process, kind, &write("write", None, number), &value(number));
+    let events = [
+        write(0, EventKind::Invoke, 1),
+        write(1, EventKind::Invoke, 2),
+        write(0, EventKind::Ok, 1),
+        write(1, EventKind::Ok, 2),
+    ];
+    let history = history(&events);
+    let judged = |order: &[usize]| {
+        let method = Method {
+            order: Some(order),
+            ..Method::default()
+        };
+        check_with(&Register::default(), &history, &method).expect("registers are known")
+    };
+    let report = judged(&[1, 0]);
+    assert_eq!(report.decided_by.get("given-order"), Some(&1));
+    assert_eq!(
+        report.verdict,
+        Verdict::Valid {
+            witness: Some(vec![1, 0])
+        }
+    );
+    let report = judged(&[1]);
+    assert_eq!(report.refused_order, Some(NotAnOrder::Missing(0)));
+    assert_eq!(report.verdict.word(), "valid");
+}
+
+#[test]
+fn limits_end_in_an_answer_that_names_them() {
+    let menu = cas_menu(5);
+    let mut random = Random(7);
+    let numbers: Vec<u32> = (0..4000).map(|_| random.next() as u32).collect();
+    let history = history(&truthful(&menu[..6], &numbers, 2000));
+    let told = |limits: Limits| match check(&CasRegister::default(), &history, &limits) {
+        Ok(Verdict::Unknown(why)) => why,
+        other => panic!("expected no verdict, but got {other:?}"),
+    };
+    let few = Limits {
+        configurations_max: 10,
+        ..Limits::default()
+    };
+    assert!(told(few).contains("the limit of 10 configurations after event"));
+    let small = Limits {
+        memory_bytes_max: 1 << 10,
+        ..Limits::default()
+    };
+    assert!(told(small).contains("of memory"));
+    let short = Limits {
+        time_max: Some(std::time::Duration::ZERO),
+        ..Limits::default()
+    };
+    assert!(told(short).contains("which another run might not meet"));
 }

@@ -197,6 +197,22 @@ impl<'a, S: Spec> Catalogue<'a, S> {
         &self.states[state as usize]
     }
 
+    pub(super) fn operation(&self, class: ClassNumber) -> &S::Operation {
+        &self.classes[class as usize].operation
+    }
+
+    /// How many bytes it holds by now, what operations and states point to not included.
+    pub(super) fn bytes(&self) -> u64 {
+        let cells: usize = self.table.iter().map(Vec::capacity).sum();
+        let of_class = size_of::<Class<S>>() + 2 * size_of::<(S::Operation, Option<S::Return>)>();
+        let of_state = 3 * size_of::<S::State>() + size_of::<Vec<StateNumber>>();
+        let bytes = self.classes.capacity() * of_class
+            + self.states.capacity() * of_state
+            + cells * size_of::<StateNumber>()
+            + self.sparse.capacity() * 2 * size_of::<(StateNumber, u32, StateNumber)>();
+        bytes as u64
+    }
+
     pub(super) fn state_count(&self) -> usize {
         self.states.len()
     }

@@ -4,12 +4,13 @@ use super::catalogue::{Catalogue, StateNumber};
 use super::limits::{Exceeded, Meter};
 use super::problem::{CONCURRENCY_MAX, Item, Problem};
 use super::search::{Found, Search};
+use super::strategy::Strategy;
 use super::trail::Moment;
-use crate::spec::{Calls, Decision, Diagnosis, Spec};
+use crate::spec::{Calls, Decided, Decision, Diagnosis, Spec};
 
 pub(super) enum Judgement {
     /// The ids of the operations, each with the moment at which it happened, in order.
-    Possible(Vec<(Moment, usize)>),
+    Possible(Vec<(Moment, u32)>),
     Impossible(Impossible),
     Exceeded {
         limit: Exceeded,
@@ -35,31 +36,105 @@ pub(super) struct UnexplainedReturn {
     pub(super) reasons: Vec<String>,
 }
 
-/// Judges operations on an object in its initial state.
-pub(super) fn judge<S: Spec>(spec: &S, calls: Calls<'_, S>, meter: &mut Meter) -> Judgement {
-    match spec.decide(calls).map(|decided| decided.decision) {
-        Some(Decision::Possible(order)) => Judgement::Possible(with_moments(calls, &order)),
-        Some(Decision::Impossible(diagnosis)) => {
-            Judgement::Impossible(Impossible::Conflict(diagnosis))
-        }
-        None => search(calls, meter),
+/// A judgement, and whose it is.
+pub(super) struct Judged {
+    pub(super) judgement: Judgement,
+    /// The name of the algorithm.
+    pub(super) algorithm: &'static str,
+}
+
+impl Judged {
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        let limit = match &self.judgement {
+            Judgement::Exceeded { limit, .. } => limit,
+            Judgement::Possible(_) | Judgement::Impossible(_) => return false,
+        };
+        matches!(limit, Exceeded::MemoryBytes(_))
     }
 }
 
-/// Each operation of an order happens as early as those before it allow.
-fn with_moments<S: Spec>(calls: Calls<'_, S>, order: &[u32]) -> Vec<(Moment, usize)> {
-    let operations = calls.history().operations();
-    let mut now = 0;
-    let mut happens = |&id: &u32| {
-        let id = id as usize;
-        now = (2 * operations.invoked(id) as Moment + 1).max(now);
-        (now, id)
+/// That two algorithms do not agree.
+pub(super) struct Disagreement {
+    pub(super) special: &'static str,
+    pub(super) special_says: String,
+}
+
+/// Judges operations on an object in its initial state.
+pub(super) fn judge<S: Spec>(
+    strategy: Strategy,
+    calls: Calls<'_, S>,
+    meter: &mut Meter,
+) -> Result<Judged, Disagreement> {
+    let decided = match strategy {
+        Strategy::General => None,
+        Strategy::Auto | Strategy::Special | Strategy::CrossCheck => calls.spec().decide(calls),
     };
-    order.iter().map(&mut happens).collect()
+    match (decided, strategy) {
+        (None, Strategy::Special) => Ok(Judged {
+            judgement: Judgement::Exceeded {
+                limit: Exceeded::NoSpecialAlgorithm,
+                event: 0,
+            },
+            algorithm: "none",
+        }),
+        (None, _) => Ok(Judged {
+            judgement: search(calls, meter),
+            algorithm: "search",
+        }),
+        (Some(decided), Strategy::CrossCheck) => cross_check(decided, calls, meter),
+        (Some(decided), _) => Ok(by_decision(decided, calls)),
+    }
+}
+
+fn by_decision<S: Spec>(decided: Decided, calls: Calls<'_, S>) -> Judged {
+    let judgement = match decided.decision {
+        Decision::Possible(order) => Judgement::Possible(with_moments(calls, &order)),
+        Decision::Impossible(diagnosis) => Judgement::Impossible(Impossible::Conflict(diagnosis)),
+    };
+    Judged {
+        judgement,
+        algorithm: decided.algorithm,
+    }
+}
+
+/// Asks the search whether it says the same, within its limits.
+fn cross_check<S: Spec>(
+    decided: Decided,
+    calls: Calls<'_, S>,
+    meter: &mut Meter,
+) -> Result<Judged, Disagreement> {
+    let searched = search(calls, meter);
+    let special_says = match (&decided.decision, &searched) {
+        (_, Judgement::Exceeded { .. })
+        | (Decision::Possible(_), Judgement::Possible(_))
+        | (Decision::Impossible(_), Judgement::Impossible(_)) => {
+            return Ok(by_decision(decided, calls));
+        }
+        (Decision::Possible(_), _) => "possible".to_owned(),
+        (Decision::Impossible(diagnosis), _) => format!("impossible ({})", diagnosis.sentence),
+    };
+    Err(Disagreement {
+        special: decided.algorithm,
+        special_says,
+    })
+}
+
+/// Each operation of an order happens as early as those before it allow.
+fn with_moments<S: Spec>(calls: Calls<'_, S>, order: &[u32]) -> Vec<(Moment, u32)> {
+    let history = calls.history();
+    let mut now = 0;
+    let happens = order.iter().map(|&id| {
+        now = (2 * history.operations().invoked(id as usize) as Moment + 1).max(now);
+        (now, id)
+    });
+    happens.collect()
 }
 
 /// Judges by the general search.
 fn search<S: Spec>(calls: Calls<'_, S>, meter: &mut Meter) -> Judgement {
+    if let Err(limit) = meter.reserve(Problem::bytes_of(calls.len_max())) {
+        return Judgement::Exceeded { limit, event: 0 };
+    }
     let (mut catalogue, items) = compile(calls);
     let problem = match Problem::new(&catalogue, items) {
         Ok(problem) => problem,
@@ -67,7 +142,7 @@ fn search<S: Spec>(calls: Calls<'_, S>, meter: &mut Meter) -> Judgement {
     };
     match find(&problem, &mut catalogue, &[Catalogue::<S>::INITIAL], meter) {
         Found::Order(trail) => {
-            let id = |number: u32| problem.items[number as usize].id as usize;
+            let id = |number: u32| problem.items[number as usize].id;
             let order = trail.in_order();
             Judgement::Possible(order.map(|(moment, number)| (moment, id(number))).collect())
         }

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 /// What a check may cost. Past any of these its answer is `Unknown`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many configurations the search may visit, over all keys. The same on every machine.
+    /// How many configurations a search may visit, for each key. The same on every machine.
     pub configurations_max: u64,
-    /// How many bytes the search may hold, by its own estimate.
+    /// How many bytes the check may hold: the history and what searches keep, with what copies take
+    /// on growing. What states and operations of a specification point to is not known.
     pub memory_bytes_max: u64,
-    /// How long the check may take. Off by default: with it, a verdict depends on the machine.
+    /// How long the check may take. Off by default: with it, whether the answer is `Unknown` depends
+    /// on the machine.
     pub time_max: Option<Duration>,
 }
 
@@ -32,6 +34,8 @@ pub(super) enum Exceeded {
     Time(Duration),
     /// More operations open at once than a configuration can hold.
     Concurrency(u32),
+    /// Only an algorithm of the specification's own was asked for.
+    NoSpecialAlgorithm,
 }
 
 impl fmt::Display for Exceeded {
@@ -41,9 +45,15 @@ impl fmt::Display for Exceeded {
             Self::MemoryBytes(bytes) => {
                 write!(formatter, "the limit of {} MiB of memory", bytes >> 20)
             }
-            Self::Time(time) => write!(formatter, "the limit of {time:?}"),
+            Self::Time(time) => write!(
+                formatter,
+                "the limit of {time:?} of time, which another run might not meet"
+            ),
             Self::Concurrency(count) => {
                 write!(formatter, "the limit of {count} operations open at once")
+            }
+            Self::NoSpecialAlgorithm => {
+                formatter.write_str("operations for which no special algorithm is known")
             }
         }
     }
@@ -53,15 +63,38 @@ impl fmt::Display for Exceeded {
 pub(super) struct Meter {
     limits: Limits,
     started: Instant,
+    /// How many bytes the search may hold.
+    search_bytes_max: u64,
     pub(super) configurations: u64,
 }
 
 impl Meter {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, started: Instant) -> Self {
         Self {
-            limits,
-            started: Instant::now(),
+            started,
+            search_bytes_max: limits.memory_bytes_max,
             configurations: 0,
+            limits,
+        }
+    }
+
+    /// A meter of one of so many searches at once, beside what is held already.
+    pub(super) fn beside(self, held_bytes: u64, searches: u64) -> Self {
+        let left = self.limits.memory_bytes_max.saturating_sub(held_bytes);
+        Self {
+            search_bytes_max: left / searches,
+            ..self
+        }
+    }
+
+    /// Whether so many bytes may be held.
+    ///
+    /// # Errors
+    /// If not, the limit.
+    pub(super) fn reserve(&self, bytes: u64) -> Result<(), Exceeded> {
+        match bytes > self.search_bytes_max {
+            true => Err(Exceeded::MemoryBytes(self.limits.memory_bytes_max)),
+            false => Ok(()),
         }
     }
 
@@ -76,9 +109,7 @@ impl Meter {
         if self.configurations > self.limits.configurations_max {
             return Err(Exceeded::Configurations(self.limits.configurations_max));
         }
-        if bytes > self.limits.memory_bytes_max {
-            return Err(Exceeded::MemoryBytes(self.limits.memory_bytes_max));
-        }
+        self.reserve(bytes)?;
         match self.limits.time_max {
             Some(time_max)
                 if self.configurations % CLOCK_EVERY == 1 && self.started.elapsed() > time_max =>

@@ -16,6 +16,7 @@ use super::limits::{Limits, Meter};
 use super::problem::{Item, Problem};
 use super::search::Found;
 use crate::spec::{Calls, Effect, NEVER, Spec};
+use std::time::Instant;
 
 /// How much work goes into smaller sets: about an operation looked at. All bounds are counts, so
 /// that the result is the same on every machine.
@@ -251,11 +252,12 @@ impl<'a, S: Spec> Attempt<'a, S> {
         let Ok(problem) = Problem::new(&self.catalogue, items) else {
             return Judged::Unknown;
         };
-        let mut meter = Meter::new(Limits {
+        let limits = Limits {
             configurations_max: CONFIGURATIONS_PER_TRY_MAX,
             memory_bytes_max: MEMORY_BYTES_PER_TRY_MAX,
             time_max: None,
-        });
+        };
+        let mut meter = Meter::new(limits, Instant::now());
         let found = find(&problem, &mut self.catalogue, &self.starts, &mut meter);
         self.work += WORK_PER_CONFIGURATION * meter.configurations;
         match found {

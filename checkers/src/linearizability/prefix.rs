@@ -4,8 +4,9 @@
 //! write will have failed, say. A prefix knows only what was known then, so it may become impossible
 //! later, but never possible again.
 
-use super::judge::{Impossible, Judgement, judge};
-use super::limits::Meter;
+use super::judge::{Impossible, Judgement};
+use super::objects::Court;
+use super::strategy::CheckError;
 use crate::history::History;
 use crate::spec::{Calls, Spec};
 
@@ -28,15 +29,12 @@ impl BadPrefix {
 
 /// The shortest impossible prefix of an impossible one, unless the limits are met on the way.
 pub(super) fn shorten<S: Spec>(
-    spec: &S,
-    history: &History,
+    court: &Court<'_, S>,
     mut shortest: BadPrefix,
-    meter: &mut Meter,
-) -> BadPrefix {
-    let (mut possible, mut end) = guess(history, &shortest);
+) -> Result<BadPrefix, CheckError> {
+    let (mut possible, mut end) = guess(court.history, &shortest);
     while possible < shortest.event {
-        let calls = Calls::new(spec, history, &shortest.ids).until(end);
-        match judge(spec, calls, meter) {
+        match court.judge_until(&shortest.ids, end)? {
             Judgement::Impossible(impossible) => {
                 shortest.event = end - 1;
                 shortest.impossible = impossible;
@@ -45,7 +43,7 @@ pub(super) fn shorten<S: Spec>(
         }
         end = possible + (shortest.event + 1 - possible).div_ceil(2);
     }
-    shortest
+    Ok(shortest)
 }
 
 /// How many events are known to be possible, and how many are probably not.

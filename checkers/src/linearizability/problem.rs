@@ -178,6 +178,24 @@ impl Problem {
         }
     }
 
+    /// The problem as far as it is settled before an event: nobody knows who comes after it.
+    pub(super) fn until(mut self, event: u32) -> Self {
+        let settled = self
+            .steps
+            .iter()
+            .take_while(|&&step| self.event(step) < event);
+        let count = settled.count();
+        self.steps.truncate(count);
+        self.last_wish_for_any = NEVER;
+        self
+    }
+
+    /// The number of the operation that was invoked at the event.
+    pub(super) fn invoked_at(&self, event: u32) -> Option<OperationNumber> {
+        let found = self.items.binary_search_by_key(&event, |item| item.invoked);
+        found.ok().map(|number| number as OperationNumber)
+    }
+
     /// Whether the state can matter to an operation that returns after the event.
     pub(super) fn is_wanted_after(&self, state: StateNumber, event: u32) -> bool {
         let last = self.last_wish.get(state as usize).copied().unwrap_or(0);
@@ -213,6 +231,13 @@ impl Problem {
         } else {
             item.invoked
         }
+    }
+
+    /// How many bytes a problem of so many operations takes at most, while it is made.
+    pub(super) fn bytes_of(operation_count: usize) -> u64 {
+        let of_each =
+            size_of::<Item>() + 2 * size_of::<Step>() + size_of::<u16>() + 2 * size_of::<u32>();
+        (operation_count * of_each) as u64
     }
 
     /// How many bytes the problem holds.

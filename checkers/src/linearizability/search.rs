@@ -61,38 +61,59 @@ struct Frame {
 }
 
 pub(super) struct Search<'p, 'a, S: Spec, const WORDS: usize> {
-    walk: Walk<'p, 'a, S, WORDS>,
-    /// The state that the search began with.
-    start: StateNumber,
+    pub(super) walk: Walk<'p, 'a, S, WORDS>,
+    /// Where the search began.
+    start: Configuration<WORDS>,
     frames: Vec<Frame>,
     choices: Vec<Choice>,
     memo: Memo<WORDS>,
     room: Choices,
     frontier: Frontier,
     problem_bytes: u64,
+    /// Whether a configuration that leads to an end keeps all it has used: then it did not fail.
+    keeps_counts: bool,
+}
+
+/// What to do after an end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Stop,
+    GoOn,
 }
 
 impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
     pub(super) fn new(problem: &'p Problem, catalogue: &'p mut Catalogue<'a, S>) -> Self {
         Self {
+            problem_bytes: problem.bytes() + catalogue.bytes(),
             walk: Walk::new(problem, catalogue),
-            start: Catalogue::<S>::INITIAL,
+            start: Configuration::start(Catalogue::<S>::INITIAL, UsedTable::NONE),
             frames: Vec::new(),
             choices: Vec::new(),
             memo: Memo::new(),
             room: Choices::default(),
             frontier: Frontier::default(),
-            problem_bytes: problem.bytes(),
+            keeps_counts: false,
         }
     }
 
     /// Looks for an order from any of the states.
-    pub(super) fn run(mut self, starts: &[StateNumber], meter: &mut Meter) -> Found {
-        for &state in starts {
-            self.start = state;
-            match self.run_from_start(meter) {
-                Ok(true) => return Found::Order(self.trail()),
-                Ok(false) => {}
+    pub(super) fn run(self, starts: &[StateNumber], meter: &mut Meter) -> Found {
+        let starts = starts.iter();
+        let starts = starts.map(|&state| Configuration::start(state, UsedTable::NONE));
+        self.run_from(starts, meter)
+    }
+
+    /// Looks for an order from any of the configurations.
+    pub(super) fn run_from(
+        mut self,
+        starts: impl Iterator<Item = Configuration<WORDS>>,
+        meter: &mut Meter,
+    ) -> Found {
+        for start in starts {
+            self.start = start;
+            match self.explore(meter, &mut |_, _| Next::Stop) {
+                Ok(Next::Stop) => return Found::Order(self.trail()),
+                Ok(Next::GoOn) => {}
                 Err(limit) => {
                     let step = self.frontier.step;
                     return Found::Exceeded { limit, step };
@@ -102,12 +123,41 @@ impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
         Found::Impossible(self.frontier)
     }
 
-    /// Whether some order explains everything.
-    fn run_from_start(&mut self, meter: &mut Meter) -> Result<bool, Exceeded> {
+    /// The configurations in which everything is explained, leaving out those that are no better than
+    /// others.
+    ///
+    /// # Errors
+    /// The limit that was met.
+    pub(super) fn reach(
+        &mut self,
+        starts: impl Iterator<Item = Configuration<WORDS>>,
+        meter: &mut Meter,
+    ) -> Result<Vec<Configuration<WORDS>>, Exceeded> {
+        let mut ends = Memo::new();
+        let mut reached = Vec::new();
+        self.keeps_counts = true;
+        for start in starts {
+            self.start = start;
+            self.explore(meter, &mut |end, used| {
+                if let Entered::New(_) = ends.enter(end, used) {
+                    reached.push(*end);
+                }
+                Next::GoOn
+            })?;
+        }
+        Ok(reached)
+    }
+
+    /// Visits all configurations, until one that explains everything makes it stop.
+    fn explore(
+        &mut self,
+        meter: &mut Meter,
+        at_end: &mut impl FnMut(&Configuration<WORDS>, &UsedTable) -> Next,
+    ) -> Result<Next, Exceeded> {
         meter.visit(self.bytes())?;
-        let mut start = Configuration::start(self.start, UsedTable::NONE);
+        let mut start = self.start;
         if self.walk.advance(&mut start, &mut ()) {
-            return Ok(true);
+            return Ok(at_end(&start, &self.walk.used));
         }
         self.enter(&start);
         while let Some(frame) = self.frames.last_mut() {
@@ -119,13 +169,14 @@ impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
             frame.taken = choice;
             let mut next = *self.memo.get(frame.visit);
             if self.walk.choose(&mut next, choice, &mut ()) {
-                return Ok(true);
-            }
-            if self.enter(&next) {
+                if let Next::Stop = at_end(&next, &self.walk.used) {
+                    return Ok(Next::Stop);
+                }
+            } else if self.enter(&next) {
                 meter.visit(self.bytes())?;
             }
         }
-        Ok(false)
+        Ok(Next::GoOn)
     }
 
     /// How many bytes the search holds, those included that growing would take.
@@ -166,6 +217,9 @@ impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
         let Some(Frame { visit, missed, .. }) = self.frames.pop() else {
             return;
         };
+        if self.keeps_counts {
+            return;
+        }
         let used = self.memo.failed(visit, missed, &mut self.walk.used);
         if let Some(frame) = self.frames.last_mut() {
             frame.missed |= self.walk.used.classes(used);
@@ -191,7 +245,7 @@ impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
     /// The order of the choices that led here.
     fn trail(&mut self) -> Trail {
         let mut trail = Trail::new(self.walk.problem.items.len());
-        let mut configuration = Configuration::start(self.start, UsedTable::NONE);
+        let mut configuration = self.start;
         self.walk.advance(&mut configuration, &mut trail);
         let taken: Vec<Choice> = self.frames.iter().map(|frame| frame.taken).collect();
         for choice in taken {

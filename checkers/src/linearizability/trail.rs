@@ -25,7 +25,7 @@ impl Recorder for () {
 }
 
 /// A moment between two events: after event `n` it is `2 * n + 1`.
-pub(super) type Moment = u64;
+pub(super) type Moment = u32;
 
 /// Operations in the order in which they happened.
 pub(super) struct Trail {
@@ -54,8 +54,8 @@ impl Trail {
             last_place[operation as usize] as usize == place
         });
         last.map(|(_, (event, operation, is_after))| {
-            let event = 2 * Moment::from(event) + 1;
-            (if is_after { event } else { event - 2 }, operation)
+            let after = 2 * event + 1;
+            (if is_after { after } else { after - 2 }, operation)
         })
     }
 

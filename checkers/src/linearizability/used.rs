@@ -43,6 +43,18 @@ impl UsedTable {
         found.map_or(0, |at| counts[at].1)
     }
 
+    /// The list with these counts, by class index, in any order.
+    pub(super) fn with(&mut self, counts: impl Iterator<Item = (u32, u32)>) -> UsedNumber {
+        let mut counts: Vec<(u32, u32)> = counts.filter(|&(_, count)| count > 0).collect();
+        counts.sort_unstable();
+        self.intern(counts.into())
+    }
+
+    /// The counts by class index, ascending, without zeros.
+    pub(super) fn counts(&self, used: UsedNumber) -> &[(u32, u32)] {
+        &self.counts[used as usize]
+    }
+
     pub(super) fn with_one_more(&mut self, used: UsedNumber, index: u32) -> UsedNumber {
         let mut counts = self.counts[used as usize].to_vec();
         match counts.binary_search_by_key(&index, |&(index, _)| index) {

@@ -3,7 +3,7 @@
 use squall_checkers::history::{
     Event, EventKind, History, Operation, Outcome, ProcessReuse, Value,
 };
-use squall_checkers::linearizability::{Limits, check, verify_order};
+use squall_checkers::linearizability::{Limits, Online, check, verify_order};
 use squall_checkers::spec::{Decoded, DecodedBy, Spec};
 use squall_checkers::verdict::Verdict;
 use std::collections::BTreeMap;
@@ -80,9 +80,11 @@ fn can_be_ordered<S: Spec>(spec: &S, state: &S::State, left: &[&Candidate<'_, S>
 /// history, and the first bad event and the witness of an impossible one. Returns whether the
 /// history is possible.
 pub(crate) fn compare<S: Spec>(spec: &S, events: &[Event]) -> bool {
-    let history = history(events.to_vec());
+    let history = history(events);
     let expected = is_linearizable(spec, &history);
     let verdict = check(spec, &history, &Limits::default()).expect("tests use known operations");
+    let online = first_bad_event_online(spec, events);
+    assert_eq!(online, first_bad_event(&verdict), "{events:#?}");
     match verdict {
         Verdict::Valid { witness } => {
             assert!(expected, "said to be possible: {events:#?}");
@@ -97,7 +99,7 @@ pub(crate) fn compare<S: Spec>(spec: &S, events: &[Event]) -> bool {
             let first_bad = anomaly
                 .first_bad_event
                 .expect("this checker always knows the event");
-            let up_to = |end: usize| is_linearizable(spec, &self::history(events[..end].to_vec()));
+            let up_to = |end: usize| is_linearizable(spec, &self::history(&events[..end]));
             assert!(
                 up_to(first_bad),
                 "bad before event {first_bad}: {events:#?}"
@@ -106,7 +108,7 @@ pub(crate) fn compare<S: Spec>(spec: &S, events: &[Event]) -> bool {
                 !up_to(first_bad + 1),
                 "not yet bad at event {first_bad}: {events:#?}"
             );
-            let shortest = self::history(events[..=first_bad].to_vec());
+            let shortest = self::history(&events[..=first_bad]);
             let is_enough = is_impossible_alone(spec, &shortest, &anomaly.witness);
             assert!(is_enough, "a weak witness: {events:#?}\n{anomaly:#?}");
         }
@@ -115,8 +117,28 @@ pub(crate) fn compare<S: Spec>(spec: &S, events: &[Event]) -> bool {
     expected
 }
 
-fn history(events: Vec<Event>) -> History {
-    History::from_events_with(events, ProcessReuse::AfterInfo).expect("tests make histories")
+/// The first bad event that an online judge finds.
+pub(crate) fn first_bad_event_online<S: Spec>(spec: &S, events: &[Event]) -> Option<usize> {
+    let mut online = Online::new(spec, Limits::default());
+    let mut told = events.iter().enumerate().filter_map(|(index, event)| {
+        let pushed = online.push(event).expect("tests use known operations");
+        pushed.map(|anomaly| (index, anomaly.first_bad_event))
+    });
+    let (index, first_bad) = told.next()?;
+    assert_eq!(first_bad, Some(index), "it is told when it happens");
+    first_bad
+}
+
+pub(crate) fn first_bad_event(verdict: &Verdict) -> Option<usize> {
+    match verdict {
+        Verdict::Invalid(anomaly) => anomaly.first_bad_event,
+        _ => None,
+    }
+}
+
+pub(crate) fn history(events: &[Event]) -> History {
+    let paired = History::from_events_with(events.to_vec(), ProcessReuse::AfterInfo);
+    paired.expect("tests make histories")
 }
 
 /// Whether the witness alone is impossible: from the start on, or whatever was before its first
@@ -135,19 +157,19 @@ fn is_impossible_alone<S: Spec>(spec: &S, history: &History, witness: &[usize]) 
         .and_then(|&id| spec.key(&history.operation(id)));
     let candidates = candidates(spec, &later).remove(&key).unwrap_or_default();
     let candidates: Vec<&Candidate<'_, S>> = candidates.iter().collect();
-    let states = reachable_states(spec, &from_start);
+    let states = reachable_states(spec, &from_start, &key);
     states
         .iter()
         .all(|state| !can_be_ordered(spec, state, &candidates))
 }
 
-/// Every state that the history's operations can lead to, in any order and on any key.
-fn reachable_states<S: Spec>(spec: &S, history: &History) -> Vec<S::State> {
-    let candidates = candidates(spec, history);
+/// Every state that the history's operations on a key can lead to, in any order.
+fn reachable_states<S: Spec>(spec: &S, history: &History, key: &Option<Value>) -> Vec<S::State> {
+    let candidates = candidates(spec, history).remove(key).unwrap_or_default();
     let mut states = vec![spec.initial()];
     let mut next = 0;
     while next < states.len() {
-        for candidate in candidates.values().flatten() {
+        for candidate in &candidates {
             if let Some(after) = candidate.step(spec, &states[next])
                 && !states.contains(&after)
             {
@@ -177,5 +199,6 @@ fn only_certain(history: &History, witness: &[usize], event: usize) -> History {
             event.kind = EventKind::Info;
         }
     }
-    self::history(events.into_iter().flatten().collect())
+    let events: Vec<Event> = events.into_iter().flatten().collect();
+    self::history(&events)
 }

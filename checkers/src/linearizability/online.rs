@@ -1,0 +1,225 @@
+//! Judging events as they happen, and stopping at the first that makes the history impossible.
+//!
+//! How an operation that is still open will end nobody knows, so until it does it may have happened
+//! or not, as a crashed one. Up to the invocation of the first operation that is still open all is
+//! settled: of what explains the events before, the configurations are kept in which that can end, and
+//! the operations themselves are forgotten. Each completion is then judged by a search through the few
+//! events since. What is kept grows with the number of clients and of crashed operations, not with time.
+
+mod window;
+
+use super::Limits;
+use super::hashing::QuickMap;
+use crate::history::{Event, EventKind, History, ProcessReuse, Value};
+use crate::spec::{Called, DecodeError, Spec, called};
+use crate::verdict::Anomaly;
+use std::collections::BTreeMap;
+use thiserror::Error;
+use window::{Standing, Window};
+
+/// A judge of a history that is not over yet. The first bad event that it finds is the one that
+/// [`super::check`] finds in the whole history.
+pub struct Online<'a, S: Spec> {
+    spec: &'a S,
+    limits: Limits,
+    windows: Vec<Window<'a, S>>,
+    window_of: QuickMap<Option<Value>, usize>,
+    open: BTreeMap<u64, Open>,
+    operation_count: u32,
+    event_count: u32,
+    ended: Option<Result<Anomaly, OnlineError>>,
+}
+
+/// An invocation that waits for its completion.
+struct Open {
+    event: Event,
+    id: u32,
+    invoked: u32,
+    window: usize,
+}
+
+/// Why an event could not be judged.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum OnlineError {
+    #[error("event {event}: process {process} invokes `{f}` while its last operation is open")]
+    StillOpen { event: u32, process: u64, f: String },
+    #[error("event {event}: process {process} completes `{f}`, but has no operation open")]
+    NotOpen { event: u32, process: u64, f: String },
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// What comes after it cannot be judged either.
+    #[error("the search met {limit} at event {event}")]
+    Exceeded { event: u32, limit: String },
+}
+
+impl<'a, S: Spec> Online<'a, S> {
+    /// Before the first event. The limits are those of each event's search, and of what is kept.
+    pub fn new(spec: &'a S, limits: Limits) -> Self {
+        Self {
+            spec,
+            limits,
+            windows: Vec::new(),
+            window_of: QuickMap::default(),
+            open: BTreeMap::new(),
+            operation_count: 0,
+            event_count: 0,
+            ended: None,
+        }
+    }
+
+    /// Takes the next event; what is wrong if with it, or with an earlier one, the history is
+    /// impossible.
+    ///
+    /// # Errors
+    /// If the event cannot follow those before it, is unknown to the specification, or cannot be
+    /// judged within the limits. After that there is no answer any more.
+    pub fn push(&mut self, event: &Event) -> Result<Option<Anomaly>, OnlineError> {
+        if self.ended.is_none() {
+            let at = self.event_count;
+            self.event_count += 1;
+            match self.take(event, at) {
+                Ok(None) => return Ok(None),
+                Ok(Some(anomaly)) => self.ended = Some(Ok(anomaly)),
+                Err(error) => self.ended = Some(Err(error)),
+            }
+        }
+        self.ended.clone().transpose()
+    }
+
+    fn take(&mut self, event: &Event, at: u32) -> Result<Option<Anomaly>, OnlineError> {
+        let process = event.process;
+        if event.kind == EventKind::Invoke {
+            if self.open.contains_key(&process) {
+                let f = event.f.clone();
+                return Err(OnlineError::StillOpen {
+                    event: at,
+                    process,
+                    f,
+                });
+            }
+            self.invoke(event, at)?;
+            return Ok(None);
+        }
+        let Some(open) = self.open.remove(&process) else {
+            let f = event.f.clone();
+            return Err(OnlineError::NotOpen {
+                event: at,
+                process,
+                f,
+            });
+        };
+        self.complete(&open, event, at)
+    }
+
+    fn invoke(&mut self, event: &Event, at: u32) -> Result<(), OnlineError> {
+        let id = self.operation_count;
+        let begun = pair(vec![event.clone()]);
+        let key = self.spec.key(&begun.operation(0));
+        let called = self.read(&begun, id, at, None)?;
+        let window = *self.window_of.entry(key).or_insert(self.windows.len());
+        if window == self.windows.len() {
+            self.windows.push(Window::new(self.spec));
+        }
+        self.windows[window].invoke(id, at, called);
+        self.operation_count += 1;
+        let event = event.clone();
+        let open = Open {
+            event,
+            id,
+            invoked: at,
+            window,
+        };
+        self.open.insert(open.event.process, open);
+        Ok(())
+    }
+
+    fn complete(
+        &mut self,
+        open: &Open,
+        event: &Event,
+        at: u32,
+    ) -> Result<Option<Anomaly>, OnlineError> {
+        let window = open.window;
+        if event.kind == EventKind::Info {
+            // As uncertain as it was before.
+            self.windows[window].crash(open.invoked);
+            return Ok(None);
+        }
+        let whole = pair(vec![open.event.clone(), event.clone()]);
+        let called = self.read(&whole, open.id, open.invoked, Some(at))?;
+        self.windows[window].complete(open.invoked, called);
+        let exceeded = |limit: super::limits::Exceeded| OnlineError::Exceeded {
+            event: at,
+            limit: limit.to_string(),
+        };
+        match self.windows[window].judge(&self.limits).map_err(exceeded)? {
+            Standing::Possible => {
+                let kept = self.windows[window].settle(at, &self.limits);
+                kept.map_err(exceeded)?;
+                Ok(None)
+            }
+            Standing::Impossible { culprit, reasons } => {
+                Ok(Some(self.anomaly(open, event, at, culprit, reasons)))
+            }
+        }
+    }
+
+    /// The one operation of a history, as the specification reads it.
+    fn read(
+        &self,
+        history: &History,
+        id: u32,
+        invoked: u32,
+        completed: Option<u32>,
+    ) -> Result<Option<Called<S>>, OnlineError> {
+        let recorded = &history.operation(0);
+        if let Err(error) = self.spec.decode(recorded) {
+            return Err(OnlineError::Decode(DecodeError {
+                id: id as usize,
+                event: invoked as usize,
+                ..error
+            }));
+        }
+        let read = called(self.spec, recorded);
+        Ok(read.map(|read| Called {
+            id,
+            invoked,
+            completed: match (completed, &read.returned) {
+                (Some(completed), Some(_)) => completed,
+                _ => crate::spec::NEVER,
+            },
+            ..read
+        }))
+    }
+
+    fn anomaly(
+        &self,
+        open: &Open,
+        event: &Event,
+        at: u32,
+        culprit: u32,
+        reasons: Vec<String>,
+    ) -> Anomaly {
+        let (process, f) = (event.process, &event.f);
+        let mut witness = vec![culprit as usize, open.id as usize];
+        witness.sort_unstable();
+        witness.dedup();
+        Anomaly {
+            checker: "linearizability".to_owned(),
+            class: "non-linearizable".to_owned(),
+            sentence: format!(
+                "No order of the operations explains that process {process}'s {f} ends in `{}` at event {at}, together with all that was seen before.",
+                event.kind.word()
+            ),
+            witness,
+            first_bad_event: Some(at as usize),
+            explanation: reasons,
+            ..Anomaly::default()
+        }
+    }
+}
+
+fn pair(events: Vec<Event>) -> History {
+    let paired = History::from_events_with(events, ProcessReuse::AfterInfo);
+    paired.expect("an invocation, and maybe its completion")
+}
