@@ -1,8 +1,11 @@
 //! The work that engines are compared by, on Squall's. What it is in numbers is in
 //! `squall-bench-work`, and the same work on other engines in `benches/peers`.
+//!
+//! Checkers are given the histories that the field's figures are quoted for: [`history`] records them.
 
 mod fan_in;
 mod heartbeat;
+mod histories;
 mod ping_pong;
 mod sleepers;
 
@@ -13,6 +16,7 @@ use squall_sim::engine::{Config, Latency, NetworkConfig};
 
 pub use self::fan_in::fan_in;
 pub use self::heartbeat::heartbeat_cluster;
+pub use self::histories::{history, recorded};
 pub use self::ping_pong::ping_pong;
 pub use self::sleepers::sleepers;
 

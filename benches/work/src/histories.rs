@@ -77,6 +77,45 @@ pub fn history(recipe: &Recipe) -> Vec<Line> {
     simulation.lines
 }
 
+/// Lets the first read in the second half see what had long been overwritten: the value of the last write
+/// that was invoked at least 4 operations a client and key before it.
+pub fn spoil_a_read(recipe: &Recipe, lines: &mut [Line]) {
+    let keys = match recipe.object {
+        Object::Registers(keys) => keys as usize,
+        Object::Register | Object::CasRegister => 1,
+    };
+    // By operation: the lines of its invocation and of its completion.
+    let mut open = BTreeMap::new();
+    let mut operations: Vec<(usize, Option<usize>)> = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        if line.kind == LineKind::Invoke {
+            open.insert(line.process, operations.len());
+            operations.push((index, None));
+        } else if let Some(operation) = open.remove(&line.process) {
+            operations[operation].1 = Some(index).filter(|_| line.kind == LineKind::Ok);
+        }
+    }
+    let is_read = |&operation: &usize| {
+        let completed = operations[operation].1;
+        completed.is_some_and(|completed| lines[completed].call == LineCall::Read)
+    };
+    let Some(read) = (recipe.operations / 2..operations.len()).find(is_read) else {
+        return;
+    };
+    let Some(completed) = operations[read].1 else {
+        return;
+    };
+    let old = read.saturating_sub(4 * recipe.clients * keys);
+    let values = operations[..=old].iter().rev();
+    let mut values = values.filter_map(|&(invoked, completed)| match lines[invoked].call {
+        LineCall::Write(value) if completed.is_some() => Some((lines[invoked].key, value)),
+        _ => None,
+    });
+    let key = lines[completed].key;
+    let value = values.find(|&(other, _)| other == key);
+    lines[completed].seen = value.map(|(_, value)| value).or(Some(0));
+}
+
 /// Splitmix64.
 struct Random(u64);
 

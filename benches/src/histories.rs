@@ -1,0 +1,52 @@
+//! The benches' histories as the checkers read them.
+
+use squall_bench_work::histories::{self, Line, LineCall, LineKind, Object, Recipe};
+use squall_checkers::History;
+use squall_checkers::history::{Event, EventKind, HistoryBuilder, ProcessReuse, Value};
+
+/// The history that a recipe gives.
+pub fn history(recipe: &Recipe) -> History {
+    recorded(recipe, &histories::history(recipe))
+}
+
+/// The history of these lines.
+pub fn recorded(recipe: &Recipe, lines: &[Line]) -> History {
+    let mut builder = HistoryBuilder::new(ProcessReuse::AfterInfo);
+    for line in lines {
+        let pushed = builder.push(event(recipe.object, line));
+        pushed.expect("clients do one thing at a time");
+    }
+    builder.finish()
+}
+
+fn event(object: Object, line: &Line) -> Event {
+    let is_map = matches!(object, Object::Registers(_));
+    let (f, value) = match line.call {
+        LineCall::Read => (
+            if is_map { "get" } else { "read" },
+            line.seen.map(Value::Int),
+        ),
+        LineCall::Write(value) => (
+            if is_map { "put" } else { "write" },
+            Some(Value::Int(value)),
+        ),
+        LineCall::CompareAndSet(expected, new) => (
+            "cas",
+            Some(Value::List(vec![Value::Int(expected), Value::Int(new)])),
+        ),
+    };
+    Event {
+        process: line.process,
+        kind: match line.kind {
+            LineKind::Invoke => EventKind::Invoke,
+            LineKind::Ok => EventKind::Ok,
+            LineKind::Fail => EventKind::Fail,
+            LineKind::Info => EventKind::Info,
+        },
+        f: f.to_owned(),
+        key: is_map.then_some(Value::Int(line.key as i64)),
+        value: value.unwrap_or_default(),
+        time_ns: line.time_ns,
+        error: None,
+    }
+}
