@@ -277,28 +277,36 @@ mod tests {
                 effect: Effect::ReadOnly,
                 ..honest
             },
-            expect![[]],
+            expect![
+                "that a read-only operation changes no state is broken: in state 0, 2 answering () leads to state 2"
+            ],
         );
         check(
             &Counter {
                 effect: Effect::Overwrite,
                 ..honest
             },
-            expect![[]],
+            expect![
+                "that an overwrite can happen in every state, and leads to the same one from all is broken: in state 1, 2 answering () leads to state 3"
+            ],
         );
         check(
             &Counter {
                 only: Some(3),
                 ..honest
             },
-            expect![[]],
+            expect![
+                "that an operation can happen in its only state alone is broken: in state 0, 2 answering () leads to state 2"
+            ],
         );
         check(
             &Counter {
                 forgets_answers: true,
                 ..honest
             },
-            expect![[]],
+            expect![
+                "that an operation can do as much when nobody knows its answer is broken: in state 0, 2 answering () leads to state 2"
+            ],
         );
     }
 }
