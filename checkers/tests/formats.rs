@@ -321,7 +321,7 @@ fn errors_say_where_and_what() {
         "{:process 0 :type :invoke :f :write :value 1/2}",
         Format::Edn,
         expect![
-            "line 1, column 1: expected in :value integers, strings, keywords, booleans, nil and vectors of them, nested at most 64 deep, but found `1/2`"
+            "line 1, column 37: expected in :value integers, strings, keywords, booleans, nil and vectors of them, nested at most 64 deep, but found `1/2`"
         ],
     );
     let deep = [
@@ -334,7 +334,7 @@ fn errors_say_where_and_what() {
         &deep.concat(),
         Format::JsonLines,
         expect![[
-            r#"line 1, column 38: expected in "value" integers, strings, booleans, null and lists of them, nested at most 64 deep, but found `[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]…`"#
+            r#"line 1, column 110: expected data nested at most 64 deep, but found `[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]…`"#
         ]],
     );
     let error = "pdf".parse::<Format>().expect_err("no format");

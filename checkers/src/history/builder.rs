@@ -12,8 +12,10 @@ pub struct HistoryBuilder {
     tables: ValueTables,
     reuse: ProcessReuse,
     limits: BuilderLimits,
-    /// The numbers of processes and what each does, by number.
+    /// The numbers of processes: of small ones by themselves, as most are, and of others.
+    small_process_numbers: Vec<u32>,
     process_numbers: HashMap<u64, u32>,
+    /// What each process does, by number.
     processes: Vec<Process>,
     /// The numbers of names, by those of their texts.
     name_numbers: HashMap<u32, u16>,
@@ -21,6 +23,11 @@ pub struct HistoryBuilder {
     key_numbers: HashMap<Slot, u32>,
     nested_key_numbers: BTreeMap<Value, u32>,
 }
+
+/// Processes below this number are found without a hash table.
+const SMALL_PROCESSES: usize = 1 << 12;
+/// So many names are compared with one before it is looked up: few histories have more.
+const NAMES_COMPARED: usize = 4;
 
 /// How many there can be at most, for the numbers in the columns.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +66,7 @@ impl HistoryBuilder {
             tables: ValueTables::default(),
             reuse,
             limits,
+            small_process_numbers: Vec::new(),
             process_numbers: HashMap::new(),
             processes: Vec::new(),
             name_numbers: HashMap::new(),
@@ -194,14 +202,28 @@ impl HistoryBuilder {
     }
 
     fn process_number(&mut self, process: u64) -> u32 {
-        *self.process_numbers.entry(process).or_insert_with(|| {
+        let next = self.processes.len() as u32;
+        let number = match usize::try_from(process) {
+            Ok(small) if small < SMALL_PROCESSES => {
+                let known = self.small_process_numbers.len().max(small + 1);
+                self.small_process_numbers.resize(known, NONE);
+                &mut self.small_process_numbers[small]
+            }
+            _ => self.process_numbers.entry(process).or_insert(NONE),
+        };
+        if *number == NONE {
+            *number = next;
             self.history.processes.push(process);
             self.processes.push(Process::Idle);
-            self.processes.len() as u32 - 1
-        })
+        }
+        *number
     }
 
     fn name_number(&mut self, index: usize, f: &str) -> Result<u16, HistoryError> {
+        let compared = self.history.names().take(NAMES_COMPARED);
+        if let Some((number, _)) = (0..).zip(compared).find(|&(_, known)| known == f) {
+            return Ok(number);
+        }
         let text = self.writer().text_number(f);
         if let Some(&number) = self.name_numbers.get(&text) {
             return Ok(number);

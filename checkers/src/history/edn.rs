@@ -1,9 +1,11 @@
 //! Jepsen's `history.edn`: events as maps, one after another or in one vector or list.
 
-use super::edn_reader::{Datum, Reader};
-use super::format::{Intake, ReadError, VALUE_DEPTH_MAX, excerpt, unexpected, unexpected_at};
-use super::{Event, EventKind, EventRef, History, Value, ValueRef};
-use std::collections::BTreeMap;
+use super::datum::Datum;
+use super::edn_reader::Reader;
+use super::format::{Intake, ReadError, unexpected_at};
+use super::record::{Field, Notation, Record};
+use super::{EventRef, History, ValueRef};
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Reads events; the nemesis's are skipped.
@@ -20,9 +22,15 @@ pub(super) fn read(text: &str, into: &mut Intake<'_>) -> Result<(), ReadError> {
         let at = reader.position();
         match (reader.next()?, end) {
             (Some(Datum::Map(fields)), _) => {
-                if let Some(event) = (Map { text, at, fields }).event()? {
-                    into.push(at, EventRef::from(&event))?;
-                }
+                let fields: Vec<Field<'_>> = fields.into_iter().filter_map(field).collect();
+                let notation = Notation::Edn;
+                (Record {
+                    text,
+                    at,
+                    notation,
+                    fields,
+                })
+                .push(into)?;
             }
             (Some(_), _) => return Err(unexpected_at(text, at, "an operation as a map")),
             (None, Some(end)) => return Err(unexpected_at(text, at, &format!("`{end}`"))),
@@ -36,6 +44,15 @@ pub(super) fn read(text: &str, into: &mut Intake<'_>) -> Result<(), ReadError> {
     match reader.next()? {
         None => Ok(()),
         Some(_) => Err(unexpected_at(text, at, "nothing after the operations")),
+    }
+}
+
+/// Only keywords and texts name fields.
+fn field<'t>((key, datum): (Datum<'t>, Datum<'t>)) -> Option<Field<'t>> {
+    match key {
+        Datum::Keyword(name) => Some((Cow::Borrowed(name), datum)),
+        Datum::Text(name) => Some((name, datum)),
+        _ => None,
     }
 }
 
@@ -120,153 +137,6 @@ fn write_string(text: &mut String, string: &str) -> std::fmt::Result {
     Ok(())
 }
 
-/// An operation's map, and where it begins.
-struct Map<'a> {
-    text: &'a str,
-    at: usize,
-    fields: Vec<(Datum, Datum)>,
-}
-
-impl Map<'_> {
-    /// `None` for what the nemesis does.
-    fn event(&self) -> Result<Option<Event>, ReadError> {
-        let Some(process) = self.process()? else {
-            return Ok(None);
-        };
-        let key = self.value("key")?;
-        Ok(Some(Event {
-            process,
-            kind: self.kind()?,
-            f: self.f()?,
-            key: (key != Value::Nil).then_some(key),
-            value: self.value("value")?,
-            time_ns: self.field("time").map_or(0, time_ns),
-            error: self.field("error").and_then(error_text),
-        }))
-    }
-
-    fn field(&self, name: &str) -> Option<&Datum> {
-        let is_named =
-            |key: &Datum| matches!(key, Datum::Keyword(key) | Datum::Text(key) if key == name);
-        let mut fields = self.fields.iter();
-        fields
-            .find(|(key, _)| is_named(key))
-            .map(|(_, datum)| datum)
-    }
-
-    /// Elle's examples have transactions of one process and leave out all but what they did.
-    fn is_bare(&self) -> bool {
-        self.field("process").is_none() && self.field("f").is_none()
-    }
-
-    fn process(&self) -> Result<Option<u64>, ReadError> {
-        match self.field("process") {
-            Some(Datum::Keyword(name) | Datum::Text(name)) if name == "nemesis" => Ok(None),
-            Some(Datum::Int(-1)) => Ok(None),
-            Some(Datum::Int(number @ 0..)) => Ok(Some(number.unsigned_abs())),
-            Some(Datum::Number(text)) if natural(text).is_some() => Ok(natural(text)),
-            None if self.is_bare() => Ok(Some(0)),
-            other => Err(self.unexpected("in :process a process number or :nemesis", other)),
-        }
-    }
-
-    fn kind(&self) -> Result<EventKind, ReadError> {
-        let datum = self.field("type");
-        let kind = match datum {
-            Some(Datum::Keyword(word) | Datum::Text(word)) => EventKind::from_word(word),
-            _ => None,
-        };
-        kind.ok_or_else(|| self.unexpected("in :type :invoke, :ok, :fail or :info", datum))
-    }
-
-    fn f(&self) -> Result<String, ReadError> {
-        match self.field("f") {
-            Some(Datum::Keyword(name) | Datum::Text(name) | Datum::Symbol(name)) => {
-                Ok(name.clone())
-            }
-            None if self.is_bare() => Ok("txn".to_owned()),
-            other => Err(self.unexpected("in :f the operation's name, such as :read", other)),
-        }
-    }
-
-    fn value(&self, name: &str) -> Result<Value, ReadError> {
-        let Some(datum) = self.field(name) else {
-            return Ok(Value::Nil);
-        };
-        value(datum).map_err(|found| {
-            let expected = format!(
-                "in :{name} integers, strings, keywords, booleans, nil and vectors of them, nested at most 64 deep"
-            );
-            self.unexpected(&expected, Some(found))
-        })
-    }
-
-    fn unexpected(&self, expected: &str, found: Option<&Datum>) -> ReadError {
-        let found = match found {
-            None => "no such field".to_owned(),
-            Some(datum) => excerpt(&error_text(datum).unwrap_or_else(|| "nil".to_owned())),
-        };
-        unexpected(self.text, self.at, expected, found)
-    }
-}
-
-/// Sets and lists become lists. `Err` holds the part that is no value: a number with a fraction, for
-/// one, since equality of such numbers is nobody's specification.
-pub(super) fn value(datum: &Datum) -> Result<Value, &Datum> {
-    value_at(datum, 0)
-}
-
-fn value_at(datum: &Datum, depth: usize) -> Result<Value, &Datum> {
-    let inner = |item| value_at(item, depth + 1);
-    Ok(match datum {
-        Datum::Nil => Value::Nil,
-        Datum::Bool(value) => Value::Bool(*value),
-        Datum::Int(value) => Value::Int(*value),
-        Datum::Number(_) => return Err(datum),
-        Datum::Text(text) | Datum::Keyword(text) | Datum::Symbol(text) => Value::Text(text.clone()),
-        Datum::Sequence(_) | Datum::Map(_) if depth == VALUE_DEPTH_MAX => return Err(datum),
-        Datum::Sequence(items) => Value::List(items.iter().map(inner).collect::<Result<_, _>>()?),
-        Datum::Map(entries) => {
-            let mut map = BTreeMap::new();
-            for (key, item) in entries {
-                if map.insert(inner(key)?, inner(item)?).is_some() {
-                    return Err(datum);
-                }
-            }
-            Value::Map(map)
-        }
-    })
-}
-
-/// Times are for display: one that is no time counts as none.
-fn time_ns(datum: &Datum) -> u64 {
-    match datum {
-        Datum::Int(time) => u64::try_from(*time).unwrap_or(0),
-        Datum::Number(time) => {
-            natural(time).unwrap_or_else(|| time.parse::<f64>().map_or(0, |time| time as u64))
-        }
-        _ => 0,
-    }
-}
-
-/// A number that is larger than an [`i64`].
-fn natural(text: &str) -> Option<u64> {
-    text.strip_suffix('N').unwrap_or(text).parse().ok()
-}
-
-/// An error as it was written, more or less.
-fn error_text(datum: &Datum) -> Option<String> {
-    match datum {
-        Datum::Nil => None,
-        Datum::Number(text) | Datum::Text(text) | Datum::Keyword(text) | Datum::Symbol(text) => {
-            Some(text.clone())
-        }
-        other => {
-            Some(value(other).map_or_else(|_| format!("{other:?}"), |value| value.to_string()))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,13 +205,13 @@ mod tests {
         check_error(
             "\n\n {:process 1 :type :began :f :read}",
             expect![
-                "line 3, column 2: expected in :type :invoke, :ok, :fail or :info, but found `began`"
+                "line 3, column 14: expected in :type :invoke, :ok, :fail or :info, but found `began`"
             ],
         );
         check_error(
             "{:process 1 :type :invoke :f :write :value [1 2.5]}",
             expect![
-                "line 1, column 1: expected in :value integers, strings, keywords, booleans, nil and vectors of them, nested at most 64 deep, but found `2.5`"
+                "line 1, column 37: expected in :value integers, strings, keywords, booleans, nil and vectors of them, nested at most 64 deep, but found `2.5`"
             ],
         );
         check_error(

@@ -3,29 +3,13 @@
 //! The format is described at <https://github.com/edn-format/edn>. A datum is nested at most
 //! [`DEPTH_MAX`] deep, so that no input can exhaust the stack.
 
+use super::datum::Datum;
 use super::format::{ReadError, unexpected_at};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// How deep data may be nested.
 const DEPTH_MAX: usize = 80;
-
-/// What was read.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Datum {
-    Nil,
-    Bool(bool),
-    Int(i64),
-    /// A number with a fraction, an exponent, a ratio, or more digits than an [`i64`] holds, as written.
-    Number(String),
-    Text(String),
-    /// Without its colon.
-    Keyword(String),
-    Symbol(String),
-    /// A vector, a list or a set.
-    Sequence(Vec<Self>),
-    /// In the order written.
-    Map(Vec<(Self, Self)>),
-}
 
 /// Reads data one after another.
 pub(super) struct Reader<'a> {
@@ -49,7 +33,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next datum, or `None` at the end of the text.
-    pub(super) fn next(&mut self) -> Result<Option<Datum>, ReadError> {
+    pub(super) fn next(&mut self) -> Result<Option<Datum<'a>>, ReadError> {
         self.skip_blank(0)?;
         if self.rest().is_empty() {
             Ok(None)
@@ -89,10 +73,17 @@ impl<'a> Reader<'a> {
 
     fn skip_blank(&mut self, depth: usize) -> Result<(), ReadError> {
         loop {
+            let bytes = self.rest().as_bytes();
+            let ascii = |byte: &&u8| matches!(byte, b'\t'..=b'\r' | b' ' | b',');
+            self.at += bytes.iter().take_while(ascii).count();
             let rest = self.rest();
-            let blank = |letter: char| letter.is_whitespace() || letter == ',';
-            self.at += rest.len() - rest.trim_start_matches(blank).len();
-            let rest = self.rest();
+            if !rest.starts_with(|letter: char| letter.is_ascii()) {
+                let others = rest.trim_start_matches(char::is_whitespace);
+                self.at += rest.len() - others.len();
+                if others.len() < rest.len() {
+                    continue;
+                }
+            }
             if rest.starts_with(';') {
                 self.at += rest.find('\n').unwrap_or(rest.len());
             } else if rest.starts_with("#_") {
@@ -112,23 +103,28 @@ impl<'a> Reader<'a> {
         Err(self.unexpected_at(self.at, &format!("data nested at most {DEPTH_MAX} deep")))
     }
 
-    fn datum(&mut self, depth: usize) -> Result<Datum, ReadError> {
+    fn datum(&mut self, depth: usize) -> Result<Datum<'a>, ReadError> {
         let rest = self.rest();
-        match rest.chars().next() {
-            Some('{') => self.map(depth),
-            Some('[') => self.sequence(1, ']', depth),
-            Some('(') => self.sequence(1, ')', depth),
-            Some('#') if rest.starts_with("#{") => self.sequence(2, '}', depth),
-            Some('#') => self.tagged(depth),
-            Some('"') => self.string(),
-            Some('\\') => self.character(),
-            Some(':') => self.keyword(),
-            Some(letter) if !is_delimiter(letter) => Ok(self.number_or_symbol()),
+        match rest.bytes().next() {
+            Some(b'{') => self.map(depth),
+            Some(b'[') => self.sequence(1, ']', depth),
+            Some(b'(') => self.sequence(1, ')', depth),
+            Some(b'#') if rest.starts_with("#{") => self.sequence(2, '}', depth),
+            Some(b'#') => self.tagged(depth),
+            Some(b'"') => self.string(),
+            Some(b'\\') => self.character(),
+            Some(b':') => self.keyword(),
+            Some(_) if !rest.starts_with(is_delimiter) => Ok(self.number_or_symbol()),
             _ => Err(self.unexpected_at(self.at, "EDN data")),
         }
     }
 
-    fn sequence(&mut self, opening: usize, end: char, depth: usize) -> Result<Datum, ReadError> {
+    fn sequence(
+        &mut self,
+        opening: usize,
+        end: char,
+        depth: usize,
+    ) -> Result<Datum<'a>, ReadError> {
         let depth = self.deeper(depth)?;
         self.at += opening;
         let mut items = Vec::new();
@@ -138,7 +134,7 @@ impl<'a> Reader<'a> {
         Ok(Datum::Sequence(items))
     }
 
-    fn map(&mut self, depth: usize) -> Result<Datum, ReadError> {
+    fn map(&mut self, depth: usize) -> Result<Datum<'a>, ReadError> {
         let depth = self.deeper(depth)?;
         self.at += 1;
         let mut entries = Vec::new();
@@ -163,7 +159,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The tag says how Clojure would hold the value; the value is all that counts here.
-    fn tagged(&mut self, depth: usize) -> Result<Datum, ReadError> {
+    fn tagged(&mut self, depth: usize) -> Result<Datum<'a>, ReadError> {
         let depth = self.deeper(depth)?;
         let start = self.at;
         self.at += 1;
@@ -174,8 +170,15 @@ impl<'a> Reader<'a> {
         self.datum(depth)
     }
 
-    fn string(&mut self) -> Result<Datum, ReadError> {
+    fn string(&mut self) -> Result<Datum<'a>, ReadError> {
         let start = self.at;
+        if let Some(length) = self.text[start + 1..self.end].find(['"', '\\'])
+            && self.text.as_bytes()[start + 1 + length] == b'"'
+        {
+            self.at = start + length + 2;
+            let plain = &self.text[start + 1..start + 1 + length];
+            return Ok(Datum::Text(Cow::Borrowed(plain)));
+        }
         let mut text = String::new();
         let mut letters = self.text[start + 1..self.end].char_indices();
         while let Some((offset, letter)) = letters.next() {
@@ -183,7 +186,7 @@ impl<'a> Reader<'a> {
             match letter {
                 '"' => {
                     self.at = at + 1;
-                    return Ok(Datum::Text(text));
+                    return Ok(Datum::Text(Cow::Owned(text)));
                 }
                 '\\' => match letters.next().map(|(_, letter)| letter) {
                     Some('n') => text.push('\n'),
@@ -208,7 +211,7 @@ impl<'a> Reader<'a> {
         Err(self.unexpected_at(start, "a string that ends"))
     }
 
-    fn character(&mut self) -> Result<Datum, ReadError> {
+    fn character(&mut self) -> Result<Datum<'a>, ReadError> {
         let start = self.at;
         self.at += 1;
         let Some(first) = self.rest().chars().next() else {
@@ -219,25 +222,25 @@ impl<'a> Reader<'a> {
             self.at += first.len_utf8();
             name = &self.text[start + 1..self.at];
         }
-        Ok(Datum::Text(match name {
-            "newline" => "\n".to_owned(),
-            "space" => " ".to_owned(),
-            "tab" => "\t".to_owned(),
-            "return" => "\r".to_owned(),
-            name => name.to_owned(),
-        }))
+        Ok(Datum::Text(Cow::Borrowed(match name {
+            "newline" => "\n",
+            "space" => " ",
+            "tab" => "\t",
+            "return" => "\r",
+            name => name,
+        })))
     }
 
-    fn keyword(&mut self) -> Result<Datum, ReadError> {
+    fn keyword(&mut self) -> Result<Datum<'a>, ReadError> {
         let start = self.at;
         self.at += 1;
         match self.token() {
             "" => Err(self.unexpected_at(start, "a name after `:`")),
-            name => Ok(Datum::Keyword(name.to_owned())),
+            name => Ok(Datum::Keyword(name)),
         }
     }
 
-    fn number_or_symbol(&mut self) -> Datum {
+    fn number_or_symbol(&mut self) -> Datum<'a> {
         let token = self.token();
         match token {
             "nil" => return Datum::Nil,
@@ -247,22 +250,42 @@ impl<'a> Reader<'a> {
         }
         let unsigned = token.strip_prefix(['+', '-']).unwrap_or(token);
         if !unsigned.starts_with(|letter: char| letter.is_ascii_digit()) {
-            return Datum::Symbol(token.to_owned());
+            return Datum::Symbol(token);
         }
         let digits = token.strip_suffix('N').unwrap_or(token);
         digits
             .parse()
-            .map_or_else(|_| Datum::Number(token.to_owned()), Datum::Int)
+            .map_or_else(|_| Datum::Number(token), Datum::Int)
     }
 
     /// The letters up to the next delimiter.
     fn token(&mut self) -> &'a str {
         let rest = self.rest();
-        let token = &rest[..rest.find(is_delimiter).unwrap_or(rest.len())];
-        self.at += token.len();
-        token
+        let goes_on = |byte: &u8| !DELIMITERS[usize::from(*byte)];
+        let ascii = rest.bytes().take_while(goes_on).count();
+        let length = match rest.as_bytes().get(ascii) {
+            Some(0x80..) => rest.find(is_delimiter).unwrap_or(rest.len()),
+            _ => ascii,
+        };
+        self.at += length;
+        &rest[..length]
     }
 }
+
+/// The bytes that end a token, or may be part of a letter that does.
+const DELIMITERS: [bool; 256] = {
+    let mut delimiters = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        delimiters[byte] = byte >= 0x80
+            || matches!(
+                byte as u8,
+                b'\t'..=b'\r' | b' ' | b',' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'"' | b';'
+            );
+        byte += 1;
+    }
+    delimiters
+};
 
 fn is_delimiter(letter: char) -> bool {
     letter.is_whitespace() || matches!(letter, ',' | '(' | ')' | '[' | ']' | '{' | '}' | '"' | ';')

@@ -1,5 +1,7 @@
 //! Which format a file is in, and what reading it can run into.
 
+use super::builder::WrittenEvent;
+use super::values::ValueWriter;
 use super::{
     EventRef, History, HistoryBuilder, HistoryError, ProcessReuse, awdit, cobra, dbcop, edn,
     intervals, jepsen_log, json_lines, limo, plume,
@@ -169,18 +171,33 @@ pub(super) struct Intake<'t> {
 impl Intake<'_> {
     /// Adds the event that is written from a byte on.
     pub(super) fn push(&mut self, at: usize, event: EventRef<'_>) -> Result<(), ReadError> {
+        let pushed = self.builder.push_ref(event);
+        pushed.map_err(|source| self.no_history(at, source))
+    }
+
+    /// As [`Intake::push`], of an event whose values were written with [`Intake::writer`].
+    pub(super) fn push_written(
+        &mut self,
+        at: usize,
+        event: WrittenEvent<'_>,
+    ) -> Result<(), ReadError> {
         // A keyword's colon is no part of a name, wherever it was written.
         let f = event.f.trim_start_matches(':');
-        self.builder
-            .push_ref(EventRef { f, ..event })
-            .map_err(|source| {
-                let (line, column) = line_and_column(&self.text.as_bytes()[..at]);
-                ReadError::NoHistory {
-                    line,
-                    column,
-                    source,
-                }
-            })
+        let pushed = self.builder.push_written(WrittenEvent { f, ..event });
+        pushed.map_err(|source| self.no_history(at, source))
+    }
+
+    pub(super) fn writer(&mut self) -> ValueWriter<'_> {
+        self.builder.writer()
+    }
+
+    fn no_history(&self, at: usize, source: HistoryError) -> ReadError {
+        let (line, column) = line_and_column(&self.text.as_bytes()[..at]);
+        ReadError::NoHistory {
+            line,
+            column,
+            source,
+        }
     }
 }
 
@@ -277,9 +294,6 @@ pub(super) fn line_and_column(before: &[u8]) -> (usize, usize) {
         .count();
     (line, column)
 }
-
-/// How deep values may be nested, so that nobody's stack is exhausted by one.
-pub(super) const VALUE_DEPTH_MAX: usize = 64;
 
 /// At most so many characters of what was found, so that an error stays a line.
 pub(super) fn excerpt(text: &str) -> String {

@@ -4,10 +4,11 @@
 //! What stands before the process number differs between versions of Jepsen and is not looked at.
 //! Lines without an operation are skipped.
 
-use super::edn::value;
-use super::edn_reader::{Datum, Reader};
+use super::EventKind;
+use super::builder::WrittenEvent;
+use super::datum::Datum;
+use super::edn_reader::Reader;
 use super::format::{Intake, ReadError, excerpt, lines, unexpected};
-use super::{EventKind, EventRef, Value, ValueRef};
 
 pub(super) fn read(text: &str, into: &mut Intake<'_>) -> Result<(), ReadError> {
     for (at, line) in lines(text) {
@@ -59,22 +60,26 @@ impl Columns {
     ) -> Result<(), ReadError> {
         let mut reader = Reader::within(text, at + self.rest..end);
         let f = f(&mut reader)?;
-        let value = column_value(text, &mut reader)?;
+        reader.skip()?;
+        let position = reader.position();
+        let datum = reader.next()?.unwrap_or(Datum::Nil);
+        let value = datum.write(&mut into.writer());
+        let value = value.map_err(|found| misfit(text, position, found))?;
         let error = reader.rest().trim();
-        let keyword_error = match &value {
+        let keyword_error = match datum {
             // Jepsen writes `:info :write :timed-out`: the error took the value's column.
-            ColumnValue::Keyword(name) if self.kind != EventKind::Ok => Some(name.as_str()),
+            Datum::Keyword(name) if self.kind != EventKind::Ok => Some(name),
             _ => None,
         };
         let error = Some(error).filter(|error| !error.is_empty());
-        into.push(
+        into.push_written(
             at,
-            EventRef {
+            WrittenEvent {
                 process: self.process,
                 kind: self.kind,
-                f: &f,
+                f,
                 key: None,
-                value: value.view(),
+                value,
                 time_ns: 0,
                 error: error.or(keyword_error),
             },
@@ -82,21 +87,7 @@ impl Columns {
     }
 }
 
-enum ColumnValue {
-    Keyword(String),
-    Other(Value),
-}
-
-impl ColumnValue {
-    fn view(&self) -> ValueRef<'_> {
-        match self {
-            Self::Keyword(name) => ValueRef::Text(name),
-            Self::Other(value) => value.into(),
-        }
-    }
-}
-
-fn f(reader: &mut Reader<'_>) -> Result<String, ReadError> {
+fn f<'t>(reader: &mut Reader<'t>) -> Result<&'t str, ReadError> {
     const EXPECTED: &str = "the operation's name, such as :read";
     reader.skip()?;
     let position = reader.position();
@@ -106,22 +97,13 @@ fn f(reader: &mut Reader<'_>) -> Result<String, ReadError> {
     }
 }
 
-/// The value; a line may end before it.
-fn column_value(text: &str, reader: &mut Reader<'_>) -> Result<ColumnValue, ReadError> {
+fn misfit(text: &str, at: usize, found: &Datum<'_>) -> ReadError {
     const EXPECTED: &str = "integers, strings, keywords, booleans, nil and vectors of them";
-    reader.skip()?;
-    let position = reader.position();
-    match reader.next()? {
-        None => Ok(ColumnValue::Other(Value::Nil)),
-        Some(Datum::Keyword(name)) => Ok(ColumnValue::Keyword(name)),
-        Some(datum) => value(&datum).map(ColumnValue::Other).map_err(|found| {
-            let found = match found {
-                Datum::Number(text) => excerpt(text),
-                other => excerpt(&format!("{other:?}")),
-            };
-            unexpected(text, position, EXPECTED, found)
-        }),
-    }
+    let found = match found {
+        Datum::Number(text) => excerpt(text),
+        other => excerpt(&format!("{other:?}")),
+    };
+    unexpected(text, at, EXPECTED, found)
 }
 
 #[cfg(test)]

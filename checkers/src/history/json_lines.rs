@@ -1,17 +1,21 @@
 //! JSON lines: one event as a JSON object on each line.
 
-use super::format::{Intake, ReadError, VALUE_DEPTH_MAX, excerpt, lines, unexpected};
-use super::{Event, EventKind, EventRef, History, Value, map};
-use serde_json::{Map, Value as Json};
-use std::collections::BTreeMap;
+use super::History;
+use super::format::{Intake, ReadError, lines};
+use super::json_reader::JsonReader;
+use super::record::{Notation, Record};
 use std::fmt::Write;
 
 /// Reads events; empty lines and the nemesis's are skipped.
 pub(super) fn read(text: &str, into: &mut Intake<'_>) -> Result<(), ReadError> {
     for (at, line) in lines(text) {
-        if let Some(event) = (Line { text, at, line }).event()? {
-            into.push(at, EventRef::from(&event))?;
-        }
+        let record = Record {
+            text,
+            at,
+            notation: Notation::Json,
+            fields: JsonReader::within(text, at..at + line.len()).object()?,
+        };
+        record.push(into)?;
     }
     Ok(())
 }
@@ -27,147 +31,10 @@ pub fn write_json_lines(history: &History) -> String {
     text
 }
 
-struct Line<'a> {
-    text: &'a str,
-    /// Where it begins.
-    at: usize,
-    line: &'a str,
-}
-
-impl Line<'_> {
-    fn event(&self) -> Result<Option<Event>, ReadError> {
-        let fields = self.object()?;
-        let Some(process) = self.process(&fields)? else {
-            return Ok(None);
-        };
-        let key = self.value(&fields, "key")?;
-        Ok(Some(Event {
-            process,
-            kind: self.kind(&fields)?,
-            f: self.f(&fields)?,
-            key: (key != Value::Nil).then_some(key),
-            value: self.value(&fields, "value")?,
-            time_ns: fields.get("time").map_or(0, time_ns),
-            error: fields.get("error").and_then(error_text),
-        }))
-    }
-
-    fn object(&self) -> Result<Map<String, Json>, ReadError> {
-        match serde_json::from_str(self.line) {
-            Ok(Json::Object(fields)) => Ok(fields),
-            Ok(other) => Err(self.unexpected(0, "a JSON object", excerpt(&other.to_string()))),
-            Err(error) => {
-                let at = error.column().saturating_sub(1).min(self.line.len());
-                let at = self.line.floor_char_boundary(at);
-                let found = excerpt(&self.line[at..]);
-                Err(self.unexpected(at, "one JSON object on the line", found))
-            }
-        }
-    }
-
-    /// `None` for the nemesis.
-    fn process(&self, fields: &Map<String, Json>) -> Result<Option<u64>, ReadError> {
-        match fields.get("process") {
-            Some(Json::String(name)) if name.trim_start_matches(':') == "nemesis" => Ok(None),
-            Some(Json::Number(number)) if number.as_i64() == Some(-1) => Ok(None),
-            Some(Json::Number(number)) if number.is_u64() => Ok(number.as_u64()),
-            other => Err(self.field("process", "a process number or \"nemesis\"", other)),
-        }
-    }
-
-    fn kind(&self, fields: &Map<String, Json>) -> Result<EventKind, ReadError> {
-        let word = fields.get("type").and_then(Json::as_str).unwrap_or("");
-        EventKind::from_word(word.trim_start_matches(':')).ok_or_else(|| {
-            self.field(
-                "type",
-                "\"invoke\", \"ok\", \"fail\" or \"info\"",
-                fields.get("type"),
-            )
-        })
-    }
-
-    fn f(&self, fields: &Map<String, Json>) -> Result<String, ReadError> {
-        match fields.get("f") {
-            Some(Json::String(name)) => Ok(name.trim_start_matches(':').to_owned()),
-            other => Err(self.field("f", "the operation's name, such as \"read\"", other)),
-        }
-    }
-
-    fn value(&self, fields: &Map<String, Json>, name: &str) -> Result<Value, ReadError> {
-        let Some(json) = fields.get(name) else {
-            return Ok(Value::Nil);
-        };
-        value(json).map_err(|found| {
-            let expected =
-                "integers, strings, booleans, null and lists of them, nested at most 64 deep";
-            self.field(name, expected, Some(found))
-        })
-    }
-
-    fn field(&self, name: &str, expected: &str, found: Option<&Json>) -> ReadError {
-        let at = self.line.find(&format!("\"{name}\"")).unwrap_or(0);
-        let found = found.map_or_else(
-            || "no such field".to_owned(),
-            |json| excerpt(&json.to_string()),
-        );
-        self.unexpected(at, &format!("in \"{name}\" {expected}"), found)
-    }
-
-    fn unexpected(&self, at: usize, expected: &str, found: String) -> ReadError {
-        unexpected(self.text, self.at + at, expected, found)
-    }
-}
-
-/// `Err` holds the part that is no value: a number with a fraction, for one, since equality of such
-/// numbers is nobody's specification. See [`map`] for the keys of objects.
-pub(super) fn value(json: &Json) -> Result<Value, &Json> {
-    value_at(json, 0)
-}
-
-/// The value of a part that is nested so deep in the whole.
-pub(super) fn value_at(json: &Json, depth: usize) -> Result<Value, &Json> {
-    Ok(match json {
-        Json::Null => Value::Nil,
-        Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => Value::Int(number.as_i64().ok_or(json)?),
-        Json::String(text) => Value::Text(text.clone()),
-        Json::Array(_) | Json::Object(_) if depth == VALUE_DEPTH_MAX => return Err(json),
-        Json::Array(items) => {
-            let items = items.iter().map(|item| value_at(item, depth + 1));
-            Value::List(items.collect::<Result<_, _>>()?)
-        }
-        Json::Object(fields) => {
-            let mut entries = BTreeMap::new();
-            for (name, item) in fields {
-                let key = map::key_at(name, depth + 1);
-                if entries.insert(key, value_at(item, depth + 1)?).is_some() {
-                    return Err(json);
-                }
-            }
-            Value::Map(entries)
-        }
-    })
-}
-
-/// Times are for display: one that is no time counts as none.
-fn time_ns(json: &Json) -> u64 {
-    json.as_u64()
-        .or_else(|| json.as_f64().map(|time| time as u64))
-        .unwrap_or(0)
-}
-
-fn error_text(json: &Json) -> Option<String> {
-    match json {
-        Json::Null => None,
-        Json::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::{Format, ValueRef};
+    use crate::history::{Format, Value, ValueRef};
     use expect_test::{Expect, expect};
 
     fn check_error(text: &str, expected: Expect) {
@@ -211,7 +78,9 @@ mod tests {
     fn errors_say_where_and_what() {
         check_error(
             "{\"process\":1,\"type\":\"invoke\",\"f\":\"read\"}\n{\"process\":1,",
-            expect!["line 2, column 13: expected one JSON object on the line, but found `,`"],
+            expect![
+                "line 2, column 14: expected the name of a field, but found the end of the text"
+            ],
         );
         check_error(
             "[1]",

@@ -5,7 +5,7 @@
 //! is written is read back. Others' objects are read by the same rule: `"0"` is the number 0,
 //! `"alice"` the text.
 
-use super::json_lines;
+use super::json_reader;
 use super::{MapRef, Value, ValueRef};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -13,14 +13,7 @@ use std::collections::BTreeMap;
 
 /// The key that a field's name stands for.
 pub(super) fn key(name: &str) -> Value {
-    key_at(name, 0)
-}
-
-/// The key of a map that is nested so deep. What would be nested too deep is the text of it.
-pub(super) fn key_at(name: &str, depth: usize) -> Value {
-    let json = serde_json::from_str(name).ok();
-    let value = json.and_then(|json| json_lines::value_at(&json, depth).ok());
-    value.unwrap_or_else(|| Value::Text(name.to_owned()))
+    json_reader::other_key(name, 0).unwrap_or_else(|| Value::Text(name.to_owned()))
 }
 
 /// The name of the field that stands for a key.
