@@ -32,6 +32,7 @@ mod search;
 mod slots;
 mod strategy;
 mod trail;
+pub(crate) mod unique;
 mod used;
 mod walk;
 

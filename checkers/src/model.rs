@@ -13,7 +13,10 @@ use crate::named::set::{self, SetOptions};
 use crate::sessions::guarantees::{self, Guarantees};
 use crate::sessions::sequential;
 use crate::spec::{DecodeError, Spec};
-use crate::specs::{CasRegister, FailedCas, KvMap, Register};
+use crate::specs::{
+    AppendLog, CasRegister, Counter, ElementSet, FailedCas, FifoQueue, GrowOnlySet, IdAllocator,
+    KvMap, Lock, MultiRegister, Mutex, PriorityQueue, Register, Semaphore, Stack,
+};
 use crate::verdict::Verdict;
 use std::fmt;
 use std::str::FromStr;
@@ -25,6 +28,18 @@ pub enum Model {
     Register,
     CasRegister,
     KvMap,
+    MultiRegister,
+    FifoQueue,
+    Stack,
+    PriorityQueue,
+    ElementSet,
+    GrowOnlySet,
+    AppendLog,
+    Mutex,
+    Lock,
+    Semaphore,
+    Counter,
+    IdAllocator,
     Bank,
     Set,
     Queue,
@@ -38,10 +53,22 @@ pub enum Model {
 }
 
 impl Model {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 25] = [
         Self::Register,
         Self::CasRegister,
         Self::KvMap,
+        Self::MultiRegister,
+        Self::FifoQueue,
+        Self::Stack,
+        Self::PriorityQueue,
+        Self::ElementSet,
+        Self::GrowOnlySet,
+        Self::AppendLog,
+        Self::Mutex,
+        Self::Lock,
+        Self::Semaphore,
+        Self::Counter,
+        Self::IdAllocator,
         Self::Bank,
         Self::Set,
         Self::Queue,
@@ -60,6 +87,18 @@ impl Model {
             Self::Register => "register",
             Self::CasRegister => "cas-register",
             Self::KvMap => "kv",
+            Self::MultiRegister => "multi-register",
+            Self::FifoQueue => "fifo-queue",
+            Self::Stack => "stack",
+            Self::PriorityQueue => "priority-queue",
+            Self::ElementSet => "element-set",
+            Self::GrowOnlySet => "grow-only-set",
+            Self::AppendLog => "append-log",
+            Self::Mutex => "mutex",
+            Self::Lock => "lock",
+            Self::Semaphore => "semaphore",
+            Self::Counter => "counter",
+            Self::IdAllocator => "id-allocator",
             Self::Bank => "bank",
             Self::Set => "set",
             Self::Queue => "queue",
@@ -91,15 +130,13 @@ impl FromStr for Model {
 
 /// A model that nobody here knows.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error(
-    "expected a model (register, cas-register, kv, bank, set, queue, fanout, nonce-echo, list-append, rw-register, sequential, causal or session-guarantees), but found `{0}`"
-)]
+#[error("expected a model ({}), but found `{}`", Model::ALL.map(Model::name).join(", "), .0)]
 pub struct UnknownModel(String);
 
 /// What a check may be told beyond the model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The value before the first write.
+    /// The value before the first write; of a multi-register, a map of values; of a counter, an integer.
     pub initial: Value,
     pub failed_cas: FailedCas,
     pub limits: Limits,
@@ -107,6 +144,8 @@ pub struct Options {
     pub strategy: Strategy,
     /// How many threads judge keys at the same time.
     pub threads: usize,
+    pub semaphore: Semaphore,
+    pub priority_queue: PriorityQueue,
     pub bank: BankOptions,
     pub set: SetOptions,
     pub queue: QueueOptions,
@@ -121,9 +160,6 @@ pub struct Options {
 /// If an operation is none of the model's; the error names it.
 pub fn check(history: &History, model: Model, options: &Options) -> Result<Verdict, DecodeError> {
     match model {
-        Model::Register | Model::CasRegister | Model::KvMap => {
-            check_linearizable(history, model, options)
-        }
         Model::Bank => bank::check(history, &options.bank),
         Model::Set => set::check(history, &options.set),
         Model::Queue => queue::check(history, &options.queue),
@@ -134,6 +170,7 @@ pub fn check(history: &History, model: Model, options: &Options) -> Result<Verdi
         Model::Sequential => check_sequential(history, options),
         Model::Causal => check_registers(history, ConsistencyModel::Causal, options),
         Model::SessionGuarantees => guarantees::check(history, Guarantees::ALL),
+        _ => check_linearizable(history, model, options),
     }
 }
 
@@ -210,6 +247,24 @@ pub fn check_linearizable(
             history,
             options,
         ),
+        Model::MultiRegister => judge(&MultiRegister { initial }, history, options),
+        Model::FifoQueue => judge(&FifoQueue, history, options),
+        Model::Stack => judge(&Stack, history, options),
+        Model::PriorityQueue => judge(&options.priority_queue, history, options),
+        Model::ElementSet => judge(&ElementSet, history, options),
+        Model::GrowOnlySet => judge(&GrowOnlySet, history, options),
+        Model::AppendLog => judge(&AppendLog, history, options),
+        Model::Mutex => judge(&Mutex, history, options),
+        Model::Lock => judge(&Lock, history, options),
+        Model::Semaphore => judge(&options.semaphore, history, options),
+        Model::Counter => match initial {
+            Value::Nil => judge(&Counter::default(), history, options),
+            Value::Int(initial) => judge(&Counter { initial }, history, options),
+            other => Ok(Verdict::Unknown(format!(
+                "a counter begins with an integer, not with {other}"
+            ))),
+        },
+        Model::IdAllocator => judge(&IdAllocator, history, options),
         _ => Ok(Verdict::Unknown(format!(
             "{model} has a law of its own, which is not linearizability"
         ))),

@@ -17,7 +17,7 @@ pub(super) fn anomaly<S: Spec>(
     bad: &BadPrefix,
 ) -> Result<Anomaly, DecodeError> {
     let (diagnosis, explanation) = match &bad.impossible {
-        Impossible::Conflict(diagnosis) => (diagnosis.clone(), Vec::new()),
+        Impossible::Conflict(conflict) => by_conflict(spec, history, bad, conflict)?,
         Impossible::Return(unexplained) => {
             let culprit = &history.operation(unexplained.culprit);
             let diagnosis = diagnose(spec, history, bad, culprit)?;
@@ -39,6 +39,31 @@ pub(super) fn anomaly<S: Spec>(
         explanation,
         ..Anomaly::default()
     })
+}
+
+/// What the specification says of a conflict's last return, if it says anything; then the conflict
+/// explains it.
+fn by_conflict<S: Spec>(
+    spec: &S,
+    history: &History,
+    bad: &BadPrefix,
+    conflict: &Diagnosis,
+) -> Result<(Diagnosis, Vec<String>), DecodeError> {
+    let named = conflict.operations.iter();
+    let culprit = named
+        .map(|&id| history.operation(id))
+        .filter(|operation| operation.completed.is_some_and(|at| at <= bad.event))
+        .max_by_key(|operation| operation.completed);
+    let diagnosed = match culprit {
+        Some(culprit) => diagnose(spec, history, bad, &culprit)?,
+        None => None,
+    };
+    let Some(mut diagnosis) = diagnosed else {
+        return Ok((conflict.clone(), Vec::new()));
+    };
+    diagnosis.suspects.extend(&conflict.operations);
+    diagnosis.suspects.extend(&conflict.suspects);
+    Ok((diagnosis, vec![conflict.sentence.clone()]))
 }
 
 /// What the specification says, knowing no more than the prefix does.

@@ -243,20 +243,29 @@ impl<'a, S: Spec> Catalogue<'a, S> {
         }
     }
 
-    /// Every state that operations of the classes can lead to in any order, and maybe more; `None` if
-    /// it takes more than so many steps to tell.
+    /// Every state that so many operations of the classes can lead to in any order, and maybe more;
+    /// `None` if there are more than so many, or if it takes more than so many steps to tell.
     pub(super) fn reachable(
         &mut self,
         classes: &[ClassNumber],
-        steps_max: usize,
+        operations: usize,
+        (states_max, steps_max): (usize, usize),
     ) -> Option<Vec<StateNumber>> {
         let mut states = vec![Self::INITIAL];
         let mut is_known = vec![true];
         let mut next = 0;
+        // Where the states begin that so many operations lead to, and no fewer.
+        let (mut layer, mut layer_from) = (0, 0);
         while next < states.len() {
+            if next == layer_from {
+                (layer, layer_from) = (layer + 1, states.len());
+            }
+            if layer > operations {
+                return Some(states);
+            }
             let state = states[next];
             next += 1;
-            if next * classes.len() > steps_max {
+            if next * classes.len() > steps_max || states.len() > states_max {
                 return None;
             }
             for &class in classes {

@@ -27,6 +27,8 @@ const CONFIGURATIONS_PER_TRY_MAX: u64 = 50_000;
 const MEMORY_BYTES_PER_TRY_MAX: u64 = 256 << 20;
 /// How much work goes into finding the states that the object can be in.
 const STATE_STEPS_MAX: usize = 1_000_000;
+/// How many states are found: those of a queue may be as large as they are many.
+const STATES_MAX: usize = 4096;
 
 /// Operations whose certainty alone is impossible.
 pub(super) struct Core {
@@ -111,7 +113,8 @@ impl<'a, S: Spec> Attempt<'a, S> {
     /// too many to tell.
     fn reachable_states(&mut self) -> Option<Vec<StateNumber>> {
         let classes: Vec<ClassNumber> = (0..self.relaxed.len() as ClassNumber).collect();
-        self.catalogue.reachable(&classes, STATE_STEPS_MAX)
+        let limits = (STATES_MAX, STATE_STEPS_MAX);
+        self.catalogue.reachable(&classes, self.items.len(), limits)
     }
 
     /// The ids of the certain operations among those that are wanted.

@@ -1,9 +1,9 @@
 //! A register with compare-and-set: `read`, `write` and `cas`.
 
 use super::cell::{self, CellOperation, CellReturn, FailedCas};
-use super::cell_diagnosis;
+use super::{cell_diagnosis, unique_values};
 use crate::history::{self, Value};
-use crate::spec::{Call, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
+use crate::spec::{Call, Calls, Decided, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
 
 /// One value that is read, overwritten, and swapped if it is the expected one (`cas` of
 /// `[expected new]`). With a key on its operations: one such value per key.
@@ -54,6 +54,10 @@ impl Spec for CasRegister {
             ))
         })?;
         Ok(cell::decoded(cell_operation, operation, self.failed_cas))
+    }
+
+    fn decide(&self, calls: Calls<'_, Self>) -> Option<Decided> {
+        unique_values::decide_cell(calls, &self.initial)
     }
 
     fn diagnose(&self, calls: &[Call<'_, Self>], culprit: usize) -> Option<Diagnosis> {

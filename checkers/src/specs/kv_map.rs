@@ -1,9 +1,9 @@
 //! A map from keys to values: `get`, `put`, `cas` and `delete`, each on a key.
 
 use super::cell::{self, CellOperation, CellReturn, FailedCas};
-use super::cell_diagnosis;
+use super::{cell_diagnosis, unique_values};
 use crate::history::{self, Value};
-use crate::spec::{Call, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
+use crate::spec::{Call, Calls, Decided, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
 
 /// A map in which an absent key reads as `nil`: a `delete` is a `put` of `nil`, and a `cas` of
 /// `[nil new]` creates. Keys are independent, so each is judged alone.
@@ -65,6 +65,10 @@ impl Spec for KvMap {
             }
         };
         Ok(cell::decoded(cell_operation, operation, self.failed_cas))
+    }
+
+    fn decide(&self, calls: Calls<'_, Self>) -> Option<Decided> {
+        unique_values::decide_cell(calls, &self.initial)
     }
 
     fn diagnose(&self, calls: &[Call<'_, Self>], culprit: usize) -> Option<Diagnosis> {

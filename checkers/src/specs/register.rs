@@ -1,9 +1,9 @@
 //! A register: `read` and `write`.
 
 use super::cell::{self, CellOperation, CellReturn, FailedCas};
-use super::cell_diagnosis;
+use super::{cell_diagnosis, unique_values};
 use crate::history::{self, Value};
-use crate::spec::{Call, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
+use crate::spec::{Call, Calls, Decided, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
 
 /// One value that is read and overwritten. With a key on its operations: one such value per key.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +56,10 @@ impl Spec for Register {
                 Ok(cell::decoded(cell_operation, operation, FailedCas::Dropped))
             }
         }
+    }
+
+    fn decide(&self, calls: Calls<'_, Self>) -> Option<Decided> {
+        unique_values::decide_cell(calls, &self.initial)
     }
 
     fn diagnose(&self, calls: &[Call<'_, Self>], culprit: usize) -> Option<Diagnosis> {

@@ -1,0 +1,219 @@
+//! A search through every order of a few operations: too slow to use, too simple to be wrong.
+
+use super::decision::Decision;
+use super::intervals::{NEVER, Span};
+use std::collections::HashSet;
+use std::hash::Hash;
+
+/// An object that does one thing at a time, for tests.
+pub(super) trait Object {
+    type State: Clone + Eq + Hash;
+    type Operation: Copy + std::fmt::Debug;
+
+    fn initial(&self) -> Self::State;
+    fn span(&self, operation: Self::Operation) -> Span;
+    /// The state after it; `None` if it cannot happen there and answer as it did.
+    fn step(&self, state: &Self::State, operation: Self::Operation) -> Option<Self::State>;
+}
+
+/// Whether some order explains the operations. At most 20.
+pub(super) fn is_possible<O: Object>(object: &O, operations: &[O::Operation]) -> bool {
+    let mut seen = HashSet::new();
+    let mut todo = vec![(0_u32, object.initial())];
+    let is_certain = |index: usize| object.span(operations[index]).returned != NEVER;
+    while let Some((done, state)) = todo.pop() {
+        let left: Vec<usize> = (0..operations.len())
+            .filter(|index| done >> index & 1 == 0)
+            .collect();
+        if !left.iter().any(|&index| is_certain(index)) {
+            return true;
+        }
+        for &index in &left {
+            let invoked = object.span(operations[index]).invoked;
+            let waits = left.iter().any(|&other| {
+                is_certain(other) && object.span(operations[other]).returned < invoked
+            });
+            if waits {
+                continue;
+            }
+            if let Some(after) = object.step(&state, operations[index])
+                && seen.insert((done | 1 << index, after.clone()))
+            {
+                todo.push((done | 1 << index, after));
+            }
+        }
+    }
+    false
+}
+
+/// Asserts that the operations can have happened in this order.
+pub(super) fn verify<O: Object>(object: &O, operations: &[O::Operation], order: &[u32]) {
+    let mut state = object.initial();
+    let mut is_placed = vec![false; operations.len()];
+    let mut last_invoked = 0;
+    for &index in order {
+        let operation = operations[index as usize];
+        assert!(!is_placed[index as usize], "{index} twice in {order:?}");
+        is_placed[index as usize] = true;
+        let span = object.span(operation);
+        assert!(
+            span.returned > last_invoked,
+            "{index} too late in {order:?}"
+        );
+        last_invoked = last_invoked.max(span.invoked);
+        state = object
+            .step(&state, operation)
+            .unwrap_or_else(|| panic!("{index} is impossible in {order:?}: {operations:#?}"));
+    }
+    for (index, &operation) in operations.iter().enumerate() {
+        let is_certain = object.span(operation).returned != NEVER;
+        assert!(
+            !is_certain || is_placed[index],
+            "{index} is not in {order:?}"
+        );
+    }
+}
+
+/// What came of a comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) possible: usize,
+    pub(super) impossible: usize,
+    pub(super) undecided: usize,
+}
+
+/// Compares a decision with the search, and verifies its order or its conflict: `relaxed` makes
+/// uncertain whatever is not in the conflict.
+pub(super) fn compare<O: Object>(
+    object: &O,
+    operations: &[O::Operation],
+    decision: &Decision,
+    relaxed: impl Fn(O::Operation) -> O::Operation,
+    tally: &mut Tally,
+) {
+    match decision {
+        Decision::Order(order) => {
+            tally.possible += 1;
+            verify(object, operations, order);
+        }
+        Decision::Conflict(conflict) => {
+            tally.impossible += 1;
+            assert!(
+                !is_possible(object, operations),
+                "{conflict:?} in {operations:#?}"
+            );
+            let alone: Vec<O::Operation> = (0..)
+                .zip(operations)
+                .map(|(index, &operation)| {
+                    if conflict.operations.contains(&index) || conflict.suspects.contains(&index) {
+                        operation
+                    } else {
+                        relaxed(operation)
+                    }
+                })
+                .collect();
+            assert!(
+                !is_possible(object, &alone),
+                "too few in {conflict:?}: {operations:#?}"
+            );
+        }
+        Decision::Undecided(_) => tally.undecided += 1,
+    }
+}
+
+/// Numbers without rhyme or reason: splitmix64.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(super) fn below(&mut self, count: u32) -> u32 {
+        (self.next() % u64::from(count)) as u32
+    }
+
+    pub(super) fn one_in(&mut self, count: u32) -> bool {
+        self.below(count) == 0
+    }
+
+    /// Spans of operations of which a few are open at once, in the order of their invocations, and
+    /// a moment for each at which it may have happened.
+    pub(super) fn spans(&mut self, count: usize, open_max: usize) -> Vec<(Span, u32)> {
+        let mut spans: Vec<(Span, u32)> = Vec::new();
+        let mut open: Vec<usize> = Vec::new();
+        let mut event = 0;
+        while spans.len() < count || !open.is_empty() {
+            let may_begin = spans.len() < count && open.len() < open_max;
+            if may_begin && (open.is_empty() || self.below(2) == 0) {
+                open.push(spans.len());
+                let span = Span {
+                    invoked: event,
+                    returned: NEVER,
+                };
+                spans.push((span, 0));
+            } else {
+                let index = open.swap_remove(self.below(open.len() as u32) as usize);
+                let (span, moment) = &mut spans[index];
+                span.returned = event;
+                *moment = span.invoked + 1 + self.below(event - span.invoked);
+            }
+            event += 1;
+        }
+        spans
+    }
+}
+
+/// Visits every history of at most so many operations with actions from a menu, of which at most so
+/// many are open at once. What is still open at the end never returns.
+pub(super) struct Exhaustive<'a, Action, Visit> {
+    pub(super) menu: &'a [Action],
+    pub(super) operations_max: usize,
+    pub(super) open_max: usize,
+    /// Gets each operation's span and its choice from the menu.
+    pub(super) visit: Visit,
+}
+
+impl<Action: Copy, Visit: FnMut(&[(Span, Action)])> Exhaustive<'_, Action, Visit> {
+    pub(super) fn run(&mut self) {
+        self.extend(&mut Vec::new(), &[], 0);
+    }
+
+    fn extend(&mut self, begun: &mut Vec<(Span, Action)>, open: &[usize], event: u32) {
+        if begun.len() == self.operations_max {
+            (self.visit)(begun);
+        }
+        if begun.len() < self.operations_max && open.len() < self.open_max {
+            for choice in 0..self.menu.len() {
+                let span = Span {
+                    invoked: event,
+                    returned: NEVER,
+                };
+                let number = begun.len();
+                begun.push((span, self.menu[choice]));
+                self.extend(begun, &[open, &[number]].concat(), event + 1);
+                begun.pop();
+            }
+        }
+        for &number in open {
+            let rest: Vec<usize> = open
+                .iter()
+                .copied()
+                .filter(|&other| other != number)
+                .collect();
+            begun[number].0.returned = event;
+            self.extend(begun, &rest, event + 1);
+            begun[number].0.returned = NEVER;
+        }
+    }
+}
+
+/// How many random cases a test runs: `SQUALL_CASES` asks for more.
+pub(super) fn cases(default: u64) -> u64 {
+    let asked = std::env::var("SQUALL_CASES").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(default)
+}

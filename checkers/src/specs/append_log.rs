@@ -1,0 +1,77 @@
+//! A log: `append` and `read`.
+
+use super::decoding::told;
+use super::set::{self, GrowingOperation, GrowingReturn};
+use super::unique_values;
+use crate::history::{self, Value};
+use crate::spec::{Calls, Decided, DecodeError, DecodedBy, Effect, Reason, Spec};
+use std::fmt;
+
+/// A list that only grows at its end: `append` of an element, and `read`, which returns the list of all.
+/// With a key on its operations: one log per key.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AppendLog;
+
+/// The elements of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LogState(Vec<Value>);
+
+impl fmt::Display for LogState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "[{}]", told(&self.0))
+    }
+}
+
+impl Spec for AppendLog {
+    type State = LogState;
+    type Operation = GrowingOperation;
+    type Return = GrowingReturn;
+
+    fn initial(&self) -> LogState {
+        LogState::default()
+    }
+
+    fn step(
+        &self,
+        state: &LogState,
+        operation: &GrowingOperation,
+        returned: Option<&GrowingReturn>,
+    ) -> Result<LogState, Reason> {
+        let mut after = state.clone();
+        if let GrowingOperation::Add(element) = operation {
+            after.0.push(element.clone());
+        }
+        match returned {
+            Some(GrowingReturn::All(shown)) if *shown != state.0 => {
+                let shown = told(shown);
+                Err(format!("the log is {state}, but the read shows [{shown}]").into())
+            }
+            _ => Ok(after),
+        }
+    }
+
+    fn effect(&self, operation: &GrowingOperation, _returned: Option<&GrowingReturn>) -> Effect {
+        set::growing_effect(operation)
+    }
+
+    fn only_state(
+        &self,
+        _operation: &GrowingOperation,
+        returned: Option<&GrowingReturn>,
+    ) -> Option<LogState> {
+        match returned {
+            Some(GrowingReturn::All(shown)) => Some(LogState(shown.clone())),
+            Some(GrowingReturn::Done) | None => None,
+        }
+    }
+
+    fn decode(&self, recorded: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
+        set::decode_growing::<Self>(recorded, "append", "`append` of an element or `read`")
+    }
+
+    fn decide(&self, calls: Calls<'_, Self>) -> Option<Decided> {
+        unique_values::decide_log(calls, |called| {
+            set::grown(&called.operation, called.returned.as_ref())
+        })
+    }
+}

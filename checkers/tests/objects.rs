@@ -1,0 +1,502 @@
+//! Each object accepts what it can have done, and rejects what it cannot.
+
+use expect_test::{Expect, expect};
+use squall_checkers::history::{History, Value};
+use squall_checkers::specs::{Priority, PriorityQueue, Semaphore};
+use squall_checkers::{Model, Options, Verdict, check};
+use std::collections::BTreeMap;
+
+fn verdict(model: Model, options: &Options, lines: &str) -> Verdict {
+    let history = History::read(lines.as_bytes(), None).expect("a history");
+    check(&history, model, options).expect("operations of the model")
+}
+
+fn accepts_with(model: Model, options: &Options, lines: &str) {
+    let verdict = verdict(model, options, lines);
+    assert!(
+        matches!(verdict, Verdict::Valid { .. }),
+        "{lines}\n{verdict:#?}"
+    );
+}
+
+fn accepts(model: Model, lines: &str) {
+    accepts_with(model, &Options::default(), lines);
+}
+
+fn rejects_with(model: Model, options: &Options, lines: &str, expected: Expect) {
+    let Verdict::Invalid(anomaly) = verdict(model, options, lines) else {
+        panic!("{lines}\nis impossible");
+    };
+    let reasons = anomaly.explanation.join("\n");
+    expected.assert_eq(&format!(
+        "{}: {}\n{reasons}",
+        anomaly.class, anomaly.sentence
+    ));
+}
+
+fn rejects(model: Model, lines: &str, expected: Expect) {
+    rejects_with(model, &Options::default(), lines, expected);
+}
+
+/// Operations one after another: `process f input output`, or without output what never returned.
+fn serial(operations: &[&str]) -> String {
+    let lines = operations.iter().map(|operation| {
+        let parts: Vec<&str> = operation.split(' ').collect();
+        match parts[..] {
+            [process, f, input] => format!("{process} :invoke :{f} {input}\n"),
+            [process, f, input, output] => {
+                format!("{process} :invoke :{f} {input}\n{process} :ok :{f} {output}\n")
+            }
+            _ => panic!("{operation}"),
+        }
+    });
+    lines.collect()
+}
+
+#[test]
+fn fifo_queue() {
+    accepts(
+        Model::FifoQueue,
+        &serial(&[
+            "0 enqueue 1 1",
+            "0 enqueue 2 2",
+            "1 dequeue nil 1",
+            "1 dequeue nil 2",
+            "1 dequeue nil nil",
+        ]),
+    );
+    // Whoever dequeued 1 did not live to tell.
+    accepts(
+        Model::FifoQueue,
+        &serial(&[
+            "0 enqueue 1 1",
+            "0 enqueue 2 2",
+            "1 dequeue nil",
+            "2 dequeue nil 2",
+        ]),
+    );
+    rejects(
+        Model::FifoQueue,
+        &serial(&[
+            "0 enqueue 1 1",
+            "0 enqueue 2 2",
+            "1 dequeue nil 2",
+            "1 dequeue nil 1",
+        ]),
+        expect![[r#"
+            lost-value: 1 was enqueued (by event 1) before the enqueue of 2 began (at event 2), and the dequeue of 2 (events 4 to 5) returned; but nobody ever got 1.
+        "#]],
+    );
+    rejects(
+        Model::FifoQueue,
+        &serial(&["0 enqueue 1 1", "0 enqueue 2 2", "1 dequeue nil 2"]),
+        expect![[r#"
+            lost-value: 1 was enqueued (by event 1) before the enqueue of 2 began (at event 2), and the dequeue of 2 (events 4 to 5) returned; but nobody ever got 1.
+        "#]],
+    );
+    rejects(
+        Model::FifoQueue,
+        &serial(&["0 enqueue 1 1", "1 dequeue nil 1", "2 dequeue nil 1"]),
+        expect![[r#"
+            duplicate-dequeue: Value 1 was enqueued once, but both the dequeue of 1 (events 2 to 3) and the dequeue of 1 (events 4 to 5) returned it.
+        "#]],
+    );
+    rejects(
+        Model::FifoQueue,
+        &serial(&["0 enqueue 1 1", "1 dequeue nil 2"]),
+        expect![[r#"
+            dequeue-from-nowhere: Nobody had begun to enqueue 2, but the dequeue of 2 (events 2 to 3) returned it.
+        "#]],
+    );
+    rejects(
+        Model::FifoQueue,
+        &serial(&["0 enqueue 1 1", "1 dequeue nil nil", "1 dequeue nil 1"]),
+        expect![[r#"
+            impossible-empty: The queue was never empty during the dequeue that found nothing (events 2 to 3): 1 was in it from event 1 (its enqueue returned) on.
+        "#]],
+    );
+    // The same value twice: the general search decides.
+    rejects(
+        Model::FifoQueue,
+        &serial(&[
+            "0 enqueue 1 1",
+            "0 enqueue 1 1",
+            "0 enqueue 2 2",
+            "1 dequeue nil 1",
+            "1 dequeue nil 2",
+        ]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's dequeue -> 2 together with all that was seen before.
+            Everything before event 9 can be explained. There process 1's dequeue (operation 4) returns, and in no state that remains can it have happened:
+            state [1 2]: the queue is [1 2], but 2 was taken"#]],
+    );
+}
+
+#[test]
+fn stack() {
+    accepts(
+        Model::Stack,
+        &serial(&[
+            "0 push 1 1",
+            "0 push 2 2",
+            "1 pop nil 2",
+            "1 pop nil 1",
+            "1 pop nil nil",
+        ]),
+    );
+    rejects(
+        Model::Stack,
+        &serial(&["0 push 1 1", "0 push 2 2", "1 pop nil 1"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's pop -> 1 together with all that was seen before.
+            Everything before event 5 can be explained. There process 1's pop (operation 2) returns, and in no state that remains can it have happened:
+            state [1 2]: the stack is [1 2], but 1 was taken"#]],
+    );
+}
+
+#[test]
+fn priority_queue() {
+    let largest = Options {
+        priority_queue: PriorityQueue {
+            first: Priority::Largest,
+        },
+        ..Options::default()
+    };
+    let inserts = ["0 insert 2 2", "0 insert 1 1", "0 insert 2 2"];
+    let and_polls = |values: [i64; 2]| {
+        let polls = values.map(|value| format!("1 poll nil {value}"));
+        let polls = polls.iter().map(String::as_str);
+        serial(&inserts.into_iter().chain(polls).collect::<Vec<&str>>())
+    };
+    accepts(Model::PriorityQueue, &and_polls([1, 2]));
+    accepts_with(Model::PriorityQueue, &largest, &and_polls([2, 2]));
+    rejects(
+        Model::PriorityQueue,
+        &and_polls([2, 1]),
+        expect![[r#"
+        non-linearizable: No order of the operations explains process 1's poll -> 2 together with all that was seen before.
+        Everything before event 7 can be explained. There process 1's poll (operation 3) returns, and in no state that remains can it have happened:
+        state [1 2 2]: the priority queue is [1 2 2], but 2 was taken"#]],
+    );
+    rejects_with(
+        Model::PriorityQueue,
+        &largest,
+        &and_polls([2, 1]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's poll -> 1 together with all that was seen before.
+            Everything before event 9 can be explained. There process 1's poll (operation 4) returns, and in no state that remains can it have happened:
+            state [1 2]: the priority queue is [1 2], but 1 was taken"#]],
+    );
+}
+
+#[test]
+fn element_set() {
+    accepts(
+        Model::ElementSet,
+        &serial(&[
+            "0 add 1 true",
+            "1 add 1 false",
+            "1 contains 2 false",
+            "0 remove 1 1",
+            "1 remove 1 false",
+            "1 contains 1 false",
+        ]),
+    );
+    // An addition that crashed may have come at any later time.
+    accepts(
+        Model::ElementSet,
+        &serial(&["0 add 1", "1 contains 1 false", "1 contains 1 true"]),
+    );
+    rejects(
+        Model::ElementSet,
+        &serial(&[
+            "0 add 1 1",
+            "0 add 2 2",
+            "1 remove 1 1",
+            "1 contains 1 true",
+        ]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's contains 1 -> true together with all that was seen before.
+            Everything before event 7 can be explained. There process 1's contains (operation 3) returns, and in no state that remains can it have happened:
+            state absent: the element is absent, but was found present"#]],
+    );
+    rejects(
+        Model::ElementSet,
+        &serial(&["0 add 1 true", "1 add 1 true"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's add 1 -> true together with all that was seen before.
+            Everything before event 3 can be explained. There process 1's add (operation 1) returns, and in no state that remains can it have happened:
+            state present: the element is present, but was found absent"#]],
+    );
+}
+
+#[test]
+fn grow_only_set() {
+    accepts(
+        Model::GrowOnlySet,
+        "0 :invoke :add 1\n1 :invoke :add 2\n2 :invoke :read nil\n2 :ok :read [2]\n0 :ok :add 1\n2 :invoke :read nil\n2 :ok :read [1 2]\n1 :info :add 2",
+    );
+    rejects(
+        Model::GrowOnlySet,
+        "0 :invoke :add 1\n0 :ok :add 1\n2 :invoke :read nil\n2 :ok :read []",
+        expect![[r#"
+            stale-read: Element 1 had been added by event 1, but the read (events 2 to 3) does not show it.
+        "#]],
+    );
+    rejects(
+        Model::GrowOnlySet,
+        "0 :invoke :add 1\n1 :invoke :add 2\n2 :invoke :read nil\n3 :invoke :read nil\n2 :ok :read [2]\n3 :ok :read [1]",
+        expect![[r#"
+            incomparable-reads: The read (events 2 to 4) shows 2 but not 1, and the read (events 3 to 5) shows the second but not the first.
+        "#]],
+    );
+    rejects(
+        Model::GrowOnlySet,
+        "2 :invoke :read nil\n2 :ok :read [7]\n0 :invoke :add 7\n0 :ok :add 7",
+        expect![[r#"
+            unexpected-element: Nobody had begun to add 7, but the read (events 0 to 1) shows it.
+        "#]],
+    );
+}
+
+#[test]
+fn append_log() {
+    accepts(
+        Model::AppendLog,
+        "0 :invoke :append 1\n1 :invoke :append 2\n2 :invoke :read nil\n2 :ok :read [2]\n0 :ok :append 1\n2 :invoke :read nil\n2 :ok :read [2 1]",
+    );
+    rejects(
+        Model::AppendLog,
+        "0 :invoke :append 1\n0 :ok :append 1\n1 :invoke :append 2\n1 :ok :append 2\n2 :invoke :read nil\n2 :ok :read [2 1]",
+        expect![[r#"
+            append-out-of-order: The addition of 1 (events 0 to 1) had returned before the addition of 2 (events 2 to 3) began, but the read (events 4 to 5) shows them the other way round.
+        "#]],
+    );
+    rejects(
+        Model::AppendLog,
+        "0 :invoke :append 1\n1 :invoke :append 2\n2 :invoke :read nil\n2 :ok :read [2 1]\n2 :invoke :read nil\n2 :ok :read [1 2]",
+        expect![[r#"
+            incomparable-reads: The read (events 2 to 3) shows 2 at place 0, but the read (events 4 to 5) shows 1 there.
+        "#]],
+    );
+    rejects(
+        Model::AppendLog,
+        "0 :invoke :append 1\n2 :invoke :read nil\n2 :ok :read [1 1]",
+        expect![[r#"
+            duplicate-element: Element 1 was appended once, but the read (events 1 to 2) shows it twice.
+        "#]],
+    );
+}
+
+#[test]
+fn mutex() {
+    accepts(
+        Model::Mutex,
+        &serial(&[
+            "0 acquire nil nil",
+            "1 acquire nil false",
+            "1 release nil nil",
+            "1 acquire nil nil",
+        ]),
+    );
+    accepts(
+        Model::Mutex,
+        &serial(&["0 acquire nil nil", "0 release nil", "1 acquire nil nil"]),
+    );
+    rejects(
+        Model::Mutex,
+        &serial(&["0 acquire nil nil", "1 acquire nil nil"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's acquire together with all that was seen before.
+            Everything before event 3 can be explained. There process 1's acquire (operation 1) returns, and in no state that remains can it have happened:
+            state held: the mutex is held, but was acquired"#]],
+    );
+    rejects(
+        Model::Mutex,
+        &serial(&["1 release nil nil"]),
+        expect![[r#"
+        non-linearizable: No order of the operations explains process 1's release together with all that was seen before.
+        Everything before event 1 can be explained. There process 1's release (operation 0) returns, and in no state that remains can it have happened:
+        state free: the mutex is free, but was released"#]],
+    );
+}
+
+#[test]
+fn lock() {
+    accepts(
+        Model::Lock,
+        &serial(&[
+            "0 acquire nil 3",
+            "1 acquire nil false",
+            "0 release nil nil",
+            "1 acquire nil 4",
+        ]),
+    );
+    // The lease ran out.
+    accepts(
+        Model::Lock,
+        &serial(&["0 acquire nil 3", "9 expire 3 3", "1 acquire nil 4"]),
+    );
+    // The lease had run out, but nobody took the lock away.
+    accepts(
+        Model::Lock,
+        &serial(&["0 acquire nil 3", "9 expire 3 3", "0 release nil nil"]),
+    );
+    rejects(
+        Model::Lock,
+        &serial(&["0 acquire nil 3", "9 expire 2", "1 acquire nil 4"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's acquire -> 4 together with all that was seen before.
+            Everything before event 4 can be explained. There process 1's acquire (operation 2) returns, and in no state that remains can it have happened:
+            state held by process 0, last token 3: the lock is held by process 0, last token 3, but process 1 acquired it"#]],
+    );
+    rejects(
+        Model::Lock,
+        &serial(&["0 acquire nil 3", "0 release nil nil", "1 acquire nil 3"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's acquire -> 3 together with all that was seen before.
+            Everything before event 5 can be explained. There process 1's acquire (operation 2) returns, and in no state that remains can it have happened:
+            state free, last token 3: the lock is free, last token 3, but the next token was 3"#]],
+    );
+    rejects(
+        Model::Lock,
+        &serial(&["0 acquire nil 3", "1 release nil nil"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's release together with all that was seen before.
+            Everything before event 3 can be explained. There process 1's release (operation 1) returns, and in no state that remains can it have happened:
+            state held by process 0, last token 3: the lock is held by process 0, last token 3, but process 1 released it"#]],
+    );
+}
+
+#[test]
+fn semaphore() {
+    let two = Options {
+        semaphore: Semaphore { permits: 2 },
+        ..Options::default()
+    };
+    accepts_with(
+        Model::Semaphore,
+        &two,
+        &serial(&[
+            "0 acquire 2 2",
+            "1 acquire nil false",
+            "0 release 1 1",
+            "1 acquire nil nil",
+        ]),
+    );
+    rejects_with(
+        Model::Semaphore,
+        &two,
+        &serial(&["0 acquire 2 2", "1 acquire nil nil"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's acquire together with all that was seen before.
+            Everything before event 3 can be explained. There process 1's acquire (operation 1) returns, and in no state that remains can it have happened:
+            state 0: 0 permits are left, but 1 were acquired"#]],
+    );
+    rejects_with(
+        Model::Semaphore,
+        &two,
+        &serial(&["0 release nil nil"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 0's release together with all that was seen before.
+            Everything before event 1 can be explained. There process 0's release (operation 0) returns, and in no state that remains can it have happened:
+            state 2: 2 of 2 permits are left, but 1 more were released"#]],
+    );
+}
+
+#[test]
+fn counter() {
+    accepts(
+        Model::Counter,
+        &serial(&[
+            "0 add 5 5",
+            "1 fetch-add 2 5",
+            "1 add-and-get -1 6",
+            "0 decrement nil nil",
+            "1 read nil 5",
+        ]),
+    );
+    accepts(
+        Model::Counter,
+        &serial(&["0 add 5", "1 read nil 0", "1 read nil 5"]),
+    );
+    rejects(
+        Model::Counter,
+        &serial(&["0 add 5 5", "1 read nil 4"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's read -> 4 together with all that was seen before.
+            Everything before event 3 can be explained. There process 1's read (operation 1) returns, and in no state that remains can it have happened:
+            state 5: the counter is 5, but was found at 4"#]],
+    );
+    rejects(
+        Model::Counter,
+        &serial(&["0 fetch-add 1 0", "1 fetch-add 1 0"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's fetch-add 1 -> 0 together with all that was seen before.
+            Everything before event 3 can be explained. There process 1's fetch-add (operation 1) returns, and in no state that remains can it have happened:
+            state 1: the counter is 1, but was found at 0"#]],
+    );
+}
+
+#[test]
+fn id_allocator() {
+    accepts(
+        Model::IdAllocator,
+        "0 :invoke :generate nil\n1 :invoke :generate nil\n0 :ok :generate 9\n1 :ok :generate 8\n2 :invoke :generate nil\n2 :ok :generate 12",
+    );
+    rejects(
+        Model::IdAllocator,
+        &serial(&["0 generate nil 9", "1 generate nil 8"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's generate -> 8 together with all that was seen before.
+            Everything before event 3 can be explained. There process 1's generate (operation 1) returns, and in no state that remains can it have happened:
+            state 9: the last id is 9, but the next was 8"#]],
+    );
+    rejects(
+        Model::IdAllocator,
+        "0 :invoke :generate nil\n1 :invoke :generate nil\n0 :ok :generate 9\n1 :ok :generate 9",
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 1's generate -> 9 together with all that was seen before.
+            Everything before event 3 can be explained. There process 1's generate (operation 1) returns, and in no state that remains can it have happened:
+            state 9: the last id is 9, but the next was 9"#]],
+    );
+}
+
+#[test]
+fn multi_register() {
+    let zero = Options {
+        initial: Value::Map(BTreeMap::from(
+            ["x", "y"].map(|name| (name.into(), 0.into())),
+        )),
+        ..Options::default()
+    };
+    let txn = |process: u32, asked: &str, answered: &str| {
+        let event = |kind: &str, value: &str| {
+            format!(r#"{{"process":{process},"type":"{kind}","f":"txn","value":{value}}}"#)
+        };
+        let ended = if answered.is_empty() {
+            String::new()
+        } else {
+            event("ok", answered) + "\n"
+        };
+        event("invoke", asked) + "\n" + &ended
+    };
+    let read = r#"[["read","x",null],["r","y",null]]"#;
+    let seen = |x: i64, y: i64| format!(r#"[["read","x",{x}],["r","y",{y}]]"#);
+    let write = r#"[["w","x",1],["write","y",2]]"#;
+    let both = txn(0, write, write) + &txn(1, read, &seen(1, 2));
+    accepts_with(Model::MultiRegister, &zero, &both);
+    let maybe = txn(0, write, "") + &txn(1, read, &seen(0, 0)) + &txn(1, read, &seen(1, 2));
+    accepts_with(Model::MultiRegister, &zero, &maybe);
+    let half = txn(0, write, "") + &txn(1, read, &seen(1, 0));
+    rejects_with(
+        Model::MultiRegister,
+        &zero,
+        &half,
+        expect![[r#"
+        non-linearizable: No order of the operations explains process 1's txn [["read" "x" nil] ["r" "y" nil]] -> [["read" "x" 1] ["r" "y" 0]] together with all that was seen before.
+        Everything before event 2 can be explained. There process 1's txn (operation 1) returns, and in no state that remains can it have happened:
+        state {"x" 0, "y" 0}: "x" is 0, but the read saw 1
+        state {"x" 1, "y" 2}: "y" is 2, but the read saw 0"#]],
+    );
+}
