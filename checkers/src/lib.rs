@@ -10,10 +10,11 @@
 //! In reading order: a [`history::History`] is read or built from [`history::Event`]s and pairs them
 //! into [`history::Operation`]s. A [`spec::Spec`] says how a system would behave one operation at a
 //! time; [`specs`] has those that come with the crate. [`linearizability::check`] judges the one by the
-//! other and answers a [`verdict::Verdict`]. [`named`] holds checkers of other laws: banks, sets,
-//! queues, ordered push, responses that must be one's own, and recovery after faults. [`isolation`] judges
-//! transactions by the consistency models that databases promise. [`check`] calls
-//! all but the last, which must be told when the faults ended, by the names that a command line uses.
+//! other and answers a [`verdict::Verdict`]. [`named`] holds checkers of other laws, such as those of banks,
+//! sets, queues, logs, watches, locks, counters and ids, of forks and reversals among reads, and of how
+//! well a system serves. [`isolation`] judges transactions by the consistency models that databases
+//! promise, [`sessions`] what each client may rely on. [`check`] calls all but recovery after faults,
+//! which must be told when these ended, by the names that a command line uses.
 
 pub mod history;
 pub mod isolation;

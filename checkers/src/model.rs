@@ -5,11 +5,19 @@ use crate::isolation::list_append::{self, ListAppendOptions};
 use crate::isolation::models::ConsistencyModel;
 use crate::isolation::rw_register::{self, RwRegisterOptions};
 use crate::linearizability::{self, CheckError, Limits, Method, Strategy};
+use crate::named::availability::{self, AvailabilityOptions};
 use crate::named::bank::{self, BankOptions};
+use crate::named::counter::{self, CounterOptions};
 use crate::named::fanout::{self, FanoutOptions};
-use crate::named::nonce_echo;
+use crate::named::kafka::{self, KafkaOptions};
+use crate::named::lock::{self, LockOptions};
+use crate::named::monotonic::{self, MonotonicOptions};
 use crate::named::queue::{self, QueueOptions};
 use crate::named::set::{self, SetOptions};
+use crate::named::stats::{self, StatsOptions};
+use crate::named::unique_ids::{self, UniqueIdsOptions};
+use crate::named::watch::{self, WatchOptions};
+use crate::named::{adya_g2, causal_reverse, long_fork, nonce_echo};
 use crate::sessions::guarantees::{self, Guarantees};
 use crate::sessions::sequential;
 use crate::spec::{DecodeError, Spec};
@@ -50,10 +58,22 @@ pub enum Model {
     Sequential,
     Causal,
     SessionGuarantees,
+    CounterBounds,
+    PnCounter,
+    UniqueIds,
+    LongFork,
+    Monotonic,
+    CausalReverse,
+    AdyaG2,
+    Kafka,
+    Watch,
+    LockSafety,
+    Stats,
+    Availability,
 }
 
 impl Model {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 37] = [
         Self::Register,
         Self::CasRegister,
         Self::KvMap,
@@ -79,6 +99,25 @@ impl Model {
         Self::Sequential,
         Self::Causal,
         Self::SessionGuarantees,
+        Self::CounterBounds,
+        Self::PnCounter,
+        Self::UniqueIds,
+        Self::LongFork,
+        Self::Monotonic,
+        Self::CausalReverse,
+        Self::AdyaG2,
+        Self::Kafka,
+        Self::Watch,
+        Self::LockSafety,
+        Self::Stats,
+        Self::Availability,
+    ];
+
+    /// Jepsen's names for some of them.
+    const ALIASES: [(&'static str, Self); 3] = [
+        ("set-full", Self::Set),
+        ("total-queue", Self::Queue),
+        ("g2", Self::AdyaG2),
     ];
 
     /// Its name on the command line.
@@ -109,6 +148,18 @@ impl Model {
             Self::Sequential => "sequential",
             Self::Causal => "causal",
             Self::SessionGuarantees => "session-guarantees",
+            Self::CounterBounds => "counter-bounds",
+            Self::PnCounter => "pn-counter",
+            Self::UniqueIds => "unique-ids",
+            Self::LongFork => "long-fork",
+            Self::Monotonic => "monotonic",
+            Self::CausalReverse => "causal-reverse",
+            Self::AdyaG2 => "adya-g2",
+            Self::Kafka => "kafka",
+            Self::Watch => "watch",
+            Self::LockSafety => "lock-safety",
+            Self::Stats => "stats",
+            Self::Availability => "availability",
         }
     }
 }
@@ -123,7 +174,10 @@ impl FromStr for Model {
     type Err = UnknownModel;
 
     fn from_str(name: &str) -> Result<Self, UnknownModel> {
-        let found = Self::ALL.into_iter().find(|model| model.name() == name);
+        let names = Self::ALL.into_iter().map(|model| (model.name(), model));
+        let mut names = names.chain(Self::ALIASES);
+        let found = names.find(|&(known, _)| known == name);
+        let found = found.map(|(_, model)| model);
         found.ok_or_else(|| UnknownModel(name.to_owned()))
     }
 }
@@ -152,6 +206,15 @@ pub struct Options {
     pub fanout: FanoutOptions,
     pub list_append: ListAppendOptions,
     pub rw_register: RwRegisterOptions,
+    /// Of counter-bounds; those of a pn-counter are [`CounterOptions::pn_counter`].
+    pub counter: CounterOptions,
+    pub unique_ids: UniqueIdsOptions,
+    pub monotonic: MonotonicOptions,
+    pub kafka: KafkaOptions,
+    pub watch: WatchOptions,
+    pub lock: LockOptions,
+    pub stats: StatsOptions,
+    pub availability: AvailabilityOptions,
 }
 
 /// Judges the history by the model; `Vacuous` if it proves nothing.
@@ -170,6 +233,18 @@ pub fn check(history: &History, model: Model, options: &Options) -> Result<Verdi
         Model::Sequential => check_sequential(history, options),
         Model::Causal => check_registers(history, ConsistencyModel::Causal, options),
         Model::SessionGuarantees => guarantees::check(history, Guarantees::ALL),
+        Model::CounterBounds => counter::check(history, &options.counter),
+        Model::PnCounter => counter::check(history, &CounterOptions::pn_counter()),
+        Model::UniqueIds => unique_ids::check(history, &options.unique_ids),
+        Model::LongFork => long_fork::check(history),
+        Model::Monotonic => monotonic::check(history, &options.monotonic),
+        Model::CausalReverse => causal_reverse::check(history),
+        Model::AdyaG2 => adya_g2::check(history),
+        Model::Kafka => kafka::check(history, &options.kafka),
+        Model::Watch => watch::check(history, &options.watch),
+        Model::LockSafety => lock::check(history, &options.lock),
+        Model::Stats => Ok(stats::check(history, &options.stats)),
+        Model::Availability => Ok(availability::check(history, &options.availability)),
         _ => check_linearizable(history, model, options),
     }
 }

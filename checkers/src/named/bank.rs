@@ -8,16 +8,16 @@
 //! - `read` returns `{account balance, …}` or `[[account balance] …]`.
 //!
 //! Not judged: whether a snapshot is older than it may be, and whether each balance alone can be
-//! explained. Both need an order of the transfers, as linearizability does. O(size of all reads),
+//! explained. Both need an order of the transfers, as linearizability does. O(size of all reads × log),
 //! and one more pass over the transfers to explain what was found.
 
-use super::{
-    Findings, findings::Told, misfit, misfit_answer, objects, returned, whose, whose_first,
-};
+use super::findings::{Findings, Told};
+use super::{misfit, misfit_answer, objects, returned, whose, whose_first, whose_of};
 use crate::history::{History, ListRef, Operation, Outcome, Value, ValueRef};
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// What is known of a bank.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,18 +36,103 @@ pub struct BankOptions {
 /// If an operation is neither a `transfer` nor a `read` as above.
 pub fn check(history: &History, options: &BankOptions) -> Result<Verdict, DecodeError> {
     let mut findings = Findings::new("bank");
-    let mut reads = 0;
-    for operations in objects(history) {
+    let mut statistics = BankStatistics::default();
+    for object in objects(history) {
+        let operations: Vec<Operation<'_>> = object.iter().collect();
         let bank = Bank::decode(&operations)?;
-        reads += bank.reads.len();
-        bank.judge(options, &mut findings);
+        bank.judge(options, &mut findings, &mut statistics);
     }
-    Ok(findings.verdict(Vec::new, || {
-        if reads == 0 {
-            return Verdict::Vacuous("no read of the balances returned".to_owned());
-        }
-        Verdict::Valid { witness: None }
+    let more = || statistics.sentences(history);
+    Ok(findings.verdict(more, || match statistics.reads {
+        0 => Verdict::Vacuous("no read of the balances returned".to_owned()),
+        _ => Verdict::Valid { witness: None },
     }))
+}
+
+/// What reads showed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BankStatistics {
+    pub reads: usize,
+    /// Totals other than the right one, by how far they were from it.
+    pub wrong_totals: Option<Extremes>,
+    /// Balances below zero where they may not be, by how far.
+    pub negative_balances: Option<Extremes>,
+}
+
+/// Reads that were wrong in one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extremes {
+    pub count: usize,
+    /// The ids of the first and last to return, and of the one that was wrong by most.
+    pub first: usize,
+    pub last: usize,
+    pub worst: usize,
+    /// What they showed: the least and the greatest.
+    pub lowest: i128,
+    pub highest: i128,
+    worst_by: i128,
+}
+
+/// What reads showed.
+///
+/// # Errors
+/// As [`check`].
+pub fn statistics(history: &History, options: &BankOptions) -> Result<BankStatistics, DecodeError> {
+    let mut statistics = BankStatistics::default();
+    for object in objects(history) {
+        let operations: Vec<Operation<'_>> = object.iter().collect();
+        let mut findings = Findings::new("bank");
+        Bank::decode(&operations)?.judge(options, &mut findings, &mut statistics);
+    }
+    Ok(statistics)
+}
+
+impl BankStatistics {
+    fn sentences(&self, history: &History) -> Vec<String> {
+        let kinds = [
+            ("a wrong total", &self.wrong_totals),
+            ("a negative balance", &self.negative_balances),
+        ];
+        let told = kinds.into_iter().filter_map(|(what, extremes)| {
+            let extremes = extremes.as_ref()?;
+            let Extremes {
+                count,
+                lowest,
+                highest,
+                ..
+            } = extremes;
+            Some(format!(
+                "{count} of {} reads returned {what}, from {lowest} to {highest}: first {}, worst {}, last {}.",
+                self.reads,
+                whose_of(history, extremes.first),
+                whose_of(history, extremes.worst),
+                whose_of(history, extremes.last)
+            ))
+        });
+        told.collect()
+    }
+}
+
+impl Extremes {
+    /// Adds what a read showed, and by how much that was wrong.
+    fn add(extremes: &mut Option<Self>, read: usize, shown: i128, by: i128) {
+        let extremes = extremes.get_or_insert(Self {
+            count: 0,
+            first: read,
+            last: read,
+            worst: read,
+            lowest: shown,
+            highest: shown,
+            worst_by: by,
+        });
+        extremes.count += 1;
+        extremes.last = read;
+        extremes.lowest = extremes.lowest.min(shown);
+        extremes.highest = extremes.highest.max(shown);
+        if extremes.worst_by < by {
+            (extremes.worst, extremes.worst_by) = (read, by);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -94,7 +179,13 @@ impl<'a> Bank<'a> {
         Ok(bank)
     }
 
-    fn judge(&self, options: &BankOptions, findings: &mut Findings) {
+    fn judge(
+        &self,
+        options: &BankOptions,
+        findings: &mut Findings,
+        statistics: &mut BankStatistics,
+    ) {
+        statistics.reads += self.reads.len();
         let Some(first) = self.reads.first() else {
             return;
         };
@@ -110,9 +201,9 @@ impl<'a> Bank<'a> {
         };
         for read in &self.reads {
             self.judge_accounts(read, &promise, findings);
-            self.judge_total(read, &promise, findings);
+            self.judge_total(read, &promise, findings, statistics);
             if !options.allow_negative {
-                judge_signs(read, findings);
+                judge_signs(read, findings, statistics);
             }
         }
     }
@@ -154,11 +245,19 @@ impl<'a> Bank<'a> {
         }
     }
 
-    fn judge_total(&self, read: &Read<'_>, promise: &Promise<'_>, findings: &mut Findings) {
+    fn judge_total(
+        &self,
+        read: &Read<'_>,
+        promise: &Promise<'_>,
+        findings: &mut Findings,
+        statistics: &mut BankStatistics,
+    ) {
         let total = read.total();
         if total == promise.total || read.has_nil() {
             return;
         }
+        let by = (total - promise.total).abs();
+        Extremes::add(&mut statistics.wrong_totals, read.recorded.id, total, by);
         findings.note(read.returned, "wrong-total", || {
             let expected = promise.total;
             let sentence = format!(
@@ -179,43 +278,91 @@ impl<'a> Bank<'a> {
         });
     }
 
-    /// The transfers one half of which would explain the difference.
+    /// The transfers of which the read may have seen one half and not the other, which would explain the
+    /// difference: single ones, or else pairs.
     fn torn(&self, read: &Read<'_>, difference: i128) -> Vec<String> {
         const TOLD_MAX: usize = 4;
+        let halves = self.halves(read);
+        let single = halves.iter().filter(|half| half.by == difference);
+        let mut lines: Vec<String> = single
+            .take(TOLD_MAX)
+            .map(|half| format!("It would, had the read seen {half}."))
+            .collect();
+        if lines.is_empty() {
+            let pairs = pairs(&halves, difference).take(TOLD_MAX);
+            lines = pairs
+                .map(|(one, other)| format!("It would, had the read seen {one}, and {other}."))
+                .collect();
+        }
+        if lines.is_empty() {
+            lines.push(format!(
+                "No one or two transfers that may have been under way explain the difference of {difference}."
+            ));
+        }
+        lines
+    }
+
+    /// Both halves of each transfer that may have been under way.
+    fn halves(&self, read: &Read<'_>) -> Vec<Half<'_>> {
         let is_concurrent = |transfer: &&Transfer<'_>| {
             let begun = transfer.recorded.invoked < read.returned;
             let ended = returned(transfer.recorded);
             begun && ended.is_none_or(|ended| ended > read.recorded.invoked)
         };
-        let explains = |transfer: &&Transfer<'_>| {
-            i128::from(transfer.amount).abs() == difference.abs() && transfer.from != transfer.to
-        };
         let concurrent = self.transfers.iter().filter(is_concurrent);
-        let lines = concurrent.filter(explains).map(|transfer| {
-            let Transfer {
-                recorded,
-                from,
-                to,
-                amount,
-            } = transfer;
-            let (seen, unseen) = if i128::from(*amount) == difference {
-                (to, from)
-            } else {
-                (from, to)
-            };
-            format!(
-                "It would, had the read seen what {} of {amount} from {from} to {to} did to {seen}, but not to {unseen}.",
-                whose(*recorded)
-            )
+        let concurrent = concurrent.filter(|transfer| transfer.from != transfer.to);
+        let halves = concurrent.flat_map(|transfer| {
+            let amount = i128::from(transfer.amount);
+            [amount, -amount].map(|by| Half { transfer, by })
         });
-        let lines: Vec<String> = lines.take(TOLD_MAX).collect();
-        if lines.is_empty() {
-            return vec![format!(
-                "No single transfer that may have been under way explains the difference of {difference}."
-            )];
-        }
-        lines
+        halves.collect()
     }
+}
+
+/// What a read sees if it sees one half of a transfer and not the other.
+#[derive(Clone, Copy)]
+struct Half<'a> {
+    transfer: &'a Transfer<'a>,
+    /// What that adds to the total.
+    by: i128,
+}
+
+impl fmt::Display for Half<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Transfer {
+            recorded,
+            from,
+            to,
+            amount,
+        } = self.transfer;
+        let (seen, unseen) = if i128::from(*amount) == self.by {
+            (to, from)
+        } else {
+            (from, to)
+        };
+        let who = whose(*recorded);
+        write!(
+            formatter,
+            "what {who} of {amount} from {from} to {to} did to {seen}, but not to {unseen}"
+        )
+    }
+}
+
+/// Halves of two transfers that make up the difference.
+fn pairs<'a>(
+    halves: &'a [Half<'a>],
+    difference: i128,
+) -> impl Iterator<Item = (&'a Half<'a>, &'a Half<'a>)> {
+    let mut by: BTreeMap<i128, Vec<&Half<'_>>> = BTreeMap::new();
+    for half in halves {
+        by.entry(half.by).or_default().push(half);
+    }
+    halves.iter().filter_map(move |one| {
+        let others = by.get(&(difference - one.by))?;
+        let id = |half: &Half<'_>| half.transfer.recorded.id;
+        let mut later = others.iter().filter(|other| id(other) > id(one));
+        Some((one, *later.next()?))
+    })
 }
 
 /// What every read must show, and where that is known from.
@@ -243,7 +390,15 @@ impl Read<'_> {
     }
 }
 
-fn judge_signs(read: &Read<'_>, findings: &mut Findings) {
+fn judge_signs(read: &Read<'_>, findings: &mut Findings, statistics: &mut BankStatistics) {
+    let lowest = read.balances.values().flatten().min();
+    if let Some(lowest) = lowest
+        .map(|&lowest| i128::from(lowest))
+        .filter(|&lowest| lowest < 0)
+    {
+        let negative = &mut statistics.negative_balances;
+        Extremes::add(negative, read.recorded.id, lowest, -lowest);
+    }
     let mut balances = read.balances.iter();
     let negative = balances.find_map(|(account, balance)| {
         balance

@@ -32,7 +32,8 @@
 //! Whether deliveries of different publishers are ordered alike everywhere is not judged.
 //! O(n log n).
 
-use super::{Findings, findings::Told, misfit, misfit_answer, returned, whose};
+use super::findings::{Findings, Told};
+use super::{first_letter_up, misfit, misfit_answer, returned, whose};
 use crate::history::{History, Operation, Operations, Outcome, Value, ValueRef};
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
@@ -415,9 +416,4 @@ impl<'a> Subscriber<'a> {
         let attempt = acknowledged.next().map(|attempt| attempt.id);
         Told::new(sentence, attempt.into_iter().chain(last).chain([poll.id]))
     }
-}
-
-fn first_letter_up(text: &str) -> String {
-    let (first, rest) = text.split_at(text.len().min(1));
-    format!("{}{rest}", first.to_ascii_uppercase())
 }

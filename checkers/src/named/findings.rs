@@ -1,14 +1,21 @@
-//! What a checker has found so far: the first thing is told, the rest counted.
+//! What a checker has found so far: the first of each class is told, the rest counted.
 
-use crate::verdict::{Anomaly, Verdict};
+use crate::verdict::{Anomaly, Dependency, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something impossible, told.
+#[derive(Default)]
 pub(super) struct Told {
     pub(super) sentence: String,
     /// The operations that together are impossible.
     pub(super) witness: BTreeSet<usize>,
+    /// Whether without any one of them the others are possible.
+    pub(super) minimal: bool,
     pub(super) explanation: Vec<String>,
+    /// See [`Anomaly::rules_out`].
+    pub(super) rules_out: Vec<String>,
+    /// See [`Anomaly::cycle`].
+    pub(super) cycle: Vec<Dependency>,
 }
 
 impl Told {
@@ -16,67 +23,130 @@ impl Told {
         Self {
             sentence,
             witness: witness.into_iter().collect(),
-            explanation: Vec::new(),
+            ..Self::default()
+        }
+    }
+
+    /// Of a law that speaks of just these operations, so that none can be left out.
+    pub(super) fn minimal(sentence: String, witness: impl IntoIterator<Item = usize>) -> Self {
+        Self {
+            minimal: true,
+            ..Self::new(sentence, witness)
         }
     }
 }
 
-struct First {
-    event: usize,
-    class: &'static str,
+/// What was found of one class.
+struct Class {
+    count: usize,
+    /// Since when the earliest is certain.
+    first: usize,
+    /// The place of the earliest in the order of finding.
+    place: usize,
     told: Told,
 }
 
 pub(super) struct Findings {
     checker: &'static str,
-    first: Option<First>,
-    counts: BTreeMap<&'static str, usize>,
+    classes: BTreeMap<&'static str, Class>,
+    found: usize,
 }
 
 impl Findings {
     pub(super) fn new(checker: &'static str) -> Self {
         Self {
             checker,
-            first: None,
-            counts: BTreeMap::new(),
+            classes: BTreeMap::new(),
+            found: 0,
         }
     }
 
-    /// Notes an anomaly that is certain since an event. Only the earliest is told; of several at one
-    /// event, the one that is noted first.
+    /// Whether nothing was found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+
+    /// Whether an anomaly of this class that is certain since `event` would be told, and not only
+    /// counted: where it costs something to say since when it is certain, a lower bound is asked first.
+    pub(super) fn would_tell(&self, event: usize, class: &str) -> bool {
+        let class = self.classes.get(class);
+        class.is_none_or(|class| event < class.first)
+    }
+
+    /// Notes an anomaly that is certain since an event. Of each class only the earliest is told; of
+    /// several at one event, the one that is noted first.
     pub(super) fn note(&mut self, event: usize, class: &'static str, tell: impl FnOnce() -> Told) {
-        *self.counts.entry(class).or_default() += 1;
-        if self.first.as_ref().is_none_or(|first| event < first.event) {
-            let told = tell();
-            self.first = Some(First { event, class, told });
+        let place = self.found;
+        self.found += 1;
+        let told_again = self.would_tell(event, class);
+        match self.classes.get_mut(class) {
+            Some(known) => {
+                known.count += 1;
+                if told_again {
+                    (known.first, known.place, known.told) = (event, place, tell());
+                }
+            }
+            None => {
+                let told = tell();
+                let first = Class {
+                    count: 1,
+                    first: event,
+                    place,
+                    told,
+                };
+                self.classes.insert(class, first);
+            }
         }
     }
 
     /// The verdict: `otherwise` if nothing was found, and else the first finding, with `more` to
-    /// explain it.
+    /// explain it, and the first of each other class.
     pub(super) fn verdict(
         self,
         more: impl FnOnce() -> Vec<String>,
         otherwise: impl FnOnce() -> Verdict,
     ) -> Verdict {
-        let Some(First { event, class, told }) = self.first else {
+        if self.is_empty() {
             return otherwise();
-        };
-        let mut explanation = told.explanation;
-        explanation.extend(more());
-        let counts = self.counts.iter();
+        }
+        let counts = self.classes.iter();
         let counts: Vec<String> = counts
-            .map(|(class, count)| format!("{class} {count}"))
+            .map(|(class, found)| format!("{class} {}", found.count))
             .collect();
-        explanation.push(format!("Found in all: {}.", counts.join(", ")));
-        Verdict::Invalid(Anomaly {
-            checker: self.checker.to_owned(),
-            class: class.to_owned(),
-            sentence: told.sentence,
-            witness: told.witness.into_iter().collect(),
-            first_bad_event: Some(event),
-            explanation,
-            ..Anomaly::default()
-        })
+        let checker = self.checker;
+        let mut classes: Vec<(&'static str, Class)> = self.classes.into_iter().collect();
+        classes.sort_by_key(|(_, found)| (found.first, found.place));
+        let mut anomalies = classes
+            .into_iter()
+            .map(|(class, found)| anomaly(checker, class, found));
+        let mut anomaly = anomalies.next().expect("something was found");
+        anomaly.also = anomalies.collect();
+        anomaly.explanation.extend(more());
+        let counts = counts.join(", ");
+        anomaly.explanation.push(format!("Found in all: {counts}."));
+        Verdict::Invalid(anomaly)
+    }
+}
+
+fn anomaly(checker: &str, class: &str, found: Class) -> Anomaly {
+    let Told {
+        sentence,
+        witness,
+        minimal,
+        explanation,
+        rules_out,
+        cycle,
+    } = found.told;
+    Anomaly {
+        checker: checker.to_owned(),
+        class: class.to_owned(),
+        sentence,
+        witness: witness.into_iter().collect(),
+        minimal,
+        first_bad_event: Some(found.first),
+        rules_out,
+        cycle,
+        explanation,
+        also: Vec::new(),
     }
 }

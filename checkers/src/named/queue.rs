@@ -105,7 +105,8 @@ pub struct QueueOptions {
 pub fn check(history: &History, options: &QueueOptions) -> Result<Verdict, DecodeError> {
     let mut findings = Findings::new("queue");
     let mut statistics = QueueStatistics::default();
-    for operations in objects(history) {
+    for object in objects(history) {
+        let operations: Vec<Operation<'_>> = object.iter().collect();
         let queue = Queue::decode(&operations)?;
         queue.judge(options, history, &mut findings, &mut statistics);
     }
@@ -149,7 +150,8 @@ pub fn statistics(
     options: &QueueOptions,
 ) -> Result<QueueStatistics, DecodeError> {
     let mut statistics = QueueStatistics::default();
-    for operations in objects(history) {
+    for object in objects(history) {
+        let operations: Vec<Operation<'_>> = object.iter().collect();
         let mut findings = Findings::new("queue");
         let queue = Queue::decode(&operations)?;
         queue.judge(options, history, &mut findings, &mut statistics);

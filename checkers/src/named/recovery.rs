@@ -13,7 +13,8 @@
 //!
 //! Any operations will do. O(n).
 
-use crate::history::{History, Operation, Outcome};
+use super::windows::{Window, windows};
+use crate::history::History;
 use crate::verdict::{Anomaly, Verdict};
 
 /// When, and how well, a system must serve.
@@ -37,33 +38,42 @@ pub struct Share {
     pub denominator: u64,
 }
 
+impl Share {
+    /// Whether so many of a count are the share or more.
+    ///
+    /// # Panics
+    /// If the share is more than the whole or of nothing.
+    pub fn is_met(self, part: u64, whole: u64) -> bool {
+        let Self {
+            numerator,
+            denominator,
+        } = self;
+        assert!(
+            0 < denominator && numerator <= denominator,
+            "a share is of a whole"
+        );
+        u128::from(part) * u128::from(denominator) >= u128::from(whole) * u128::from(numerator)
+    }
+}
+
 /// Judges the windows after recovery. `Vacuous` if none can be judged.
 ///
 /// # Panics
 /// If the window or the denominator is zero, or the share more than the whole.
 pub fn check(history: &History, options: &RecoveryOptions) -> Verdict {
-    let Share {
-        numerator,
-        denominator,
-    } = options.share;
-    assert!(options.window_ns > 0, "a window lasts for some time");
-    assert!(
-        0 < denominator && numerator <= denominator,
-        "a share is of a whole"
-    );
-    let windows = windows(history, options);
-    let judged = windows.iter().filter(|window| window.invoked > 0);
+    let start_ns = options.healed_ns.saturating_add(options.bound_ns);
+    let windows = windows(history, start_ns, options.window_ns);
     let bad = |window: &&Window| !window.is_served(options.share);
-    if let Some(window) = judged.clone().find(bad) {
-        let bad_count = judged.clone().filter(bad).count();
+    if let Some(window) = windows.iter().find(bad) {
+        let bad_count = windows.iter().filter(bad).count();
         let mut anomaly = anomaly(window, options);
         anomaly.explanation.push(format!(
             "{bad_count} of {} windows with operations were served too little.",
-            judged.count()
+            windows.len()
         ));
         return Verdict::Invalid(anomaly);
     }
-    if judged.count() == 0 {
+    if windows.is_empty() {
         return Verdict::Vacuous(
             "no operation was invoked in a whole window after the system had to be well".to_owned(),
         );
@@ -71,67 +81,13 @@ pub fn check(history: &History, options: &RecoveryOptions) -> Verdict {
     Verdict::Valid { witness: None }
 }
 
-/// The operations invoked in a window.
-#[derive(Clone, Default)]
-struct Window {
-    start_ns: u64,
-    invoked: u64,
-    succeeded: u64,
-    /// The first of the others.
-    others: Vec<usize>,
-}
-
-impl Window {
-    fn is_served(&self, share: Share) -> bool {
-        u128::from(self.succeeded) * u128::from(share.denominator)
-            >= u128::from(self.invoked) * u128::from(share.numerator)
-    }
-
-    fn add(&mut self, operation: Operation<'_>) {
-        const TOLD_MAX: usize = 16;
-        self.invoked += 1;
-        if operation.outcome == Outcome::Ok {
-            self.succeeded += 1;
-        } else if self.others.len() < TOLD_MAX {
-            self.others.push(operation.id);
-        }
-    }
-}
-
-/// The windows in which something was invoked, in order.
-fn windows(history: &History, options: &RecoveryOptions) -> Vec<Window> {
-    let window_ns = options.window_ns;
-    let start_ns = options.healed_ns.saturating_add(options.bound_ns);
-    let times = history.events().iter().map(|event| event.time_ns);
-    let end_ns = times.max().unwrap_or(0);
-    let mut windows: std::collections::BTreeMap<u64, Window> = std::collections::BTreeMap::new();
-    for operation in history.operations() {
-        let Some(since_ns) = operation.invoked_ns.checked_sub(start_ns) else {
-            continue;
-        };
-        let number = since_ns / window_ns;
-        let window_start_ns = start_ns + number * window_ns;
-        let is_whole = end_ns - window_start_ns >= window_ns;
-        let is_open = operation.completed_ns.is_none();
-        let says_nothing = is_open && end_ns - operation.invoked_ns < window_ns;
-        if is_whole && !says_nothing {
-            let window = windows.entry(number).or_default();
-            window.start_ns = window_start_ns;
-            window.add(operation);
-        }
-    }
-    windows.into_values().collect()
-}
-
 fn anomaly(window: &Window, options: &RecoveryOptions) -> Anomaly {
     let RecoveryOptions {
-        healed_ns,
-        window_ns,
-        share,
-        ..
+        healed_ns, share, ..
     } = *options;
     let Window {
         start_ns,
+        end_ns,
         invoked,
         succeeded,
         ..
@@ -140,9 +96,8 @@ fn anomaly(window: &Window, options: &RecoveryOptions) -> Anomaly {
         checker: "recovery".to_owned(),
         class: "no-recovery".to_owned(),
         sentence: format!(
-            "Of {invoked} operations invoked from {start_ns} to {} ns only {succeeded} succeeded, \
+            "Of {invoked} operations invoked from {start_ns} to {end_ns} ns only {succeeded} succeeded, \
              although all faults were healed at {healed_ns} ns and {} of {} must succeed from {} ns on.",
-            start_ns + window_ns,
             share.numerator,
             share.denominator,
             healed_ns.saturating_add(options.bound_ns),

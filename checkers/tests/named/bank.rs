@@ -147,12 +147,13 @@ fn what_is_wrong_is_told() {
     check(
         &read("{0 15, 1 90}"),
         expect![[r#"
-        wrong-total: Process 0's read (events 2 to 3) returned balances that sum to 105, but all money there is sums to 100.
-        [0, 1] since event Some(3)
-        The total is taken from the first read that returned (operation 0).
-        No single transfer that may have been under way explains the difference of 5.
-        Found in all: wrong-total 1.
-    "#]],
+            wrong-total: Process 0's read (events 2 to 3) returned balances that sum to 105, but all money there is sums to 100.
+            [0, 1] since event Some(3)
+            The total is taken from the first read that returned (operation 0).
+            No one or two transfers that may have been under way explain the difference of 5.
+            1 of 2 reads returned a wrong total, from 105 to 105: first process 0's read (events 2 to 3), worst process 0's read (events 2 to 3), last process 0's read (events 2 to 3).
+            Found in all: wrong-total 1.
+        "#]],
     );
     check(
         &format!(
@@ -163,6 +164,7 @@ fn what_is_wrong_is_told() {
             [0, 2] since event Some(4)
             The total is taken from the first read that returned (operation 0).
             It would, had the read seen what process 1's transfer (since event 2) of 5 from 1 to 0 did to 0, but not to 1.
+            1 of 2 reads returned a wrong total, from 105 to 105: first process 0's read (events 3 to 4), worst process 0's read (events 3 to 4), last process 0's read (events 3 to 4).
             Found in all: wrong-total 1.
         "#]],
     );
@@ -195,10 +197,11 @@ fn what_is_wrong_is_told() {
     check(
         &read("{0 -10, 1 110}"),
         expect![[r#"
-        negative-balance: Process 0's read (events 2 to 3) returned -10 as the balance of account 0, which may not be overdrawn.
-        [1] since event Some(3)
-        Found in all: negative-balance 1.
-    "#]],
+            negative-balance: Process 0's read (events 2 to 3) returned -10 as the balance of account 0, which may not be overdrawn.
+            [1] since event Some(3)
+            1 of 2 reads returned a negative balance, from -10 to -10: first process 0's read (events 2 to 3), worst process 0's read (events 2 to 3), last process 0's read (events 2 to 3).
+            Found in all: negative-balance 1.
+        "#]],
     );
     check(
         "0 :invoke :transfer [0 1 5]\n0 :ok :transfer",

@@ -330,5 +330,5 @@ fn statistics_say_how_stale_and_how_lost() {
         "0 :invoke :add 1\n0 :ok :add 1\n1 :invoke :read\n1 :ok :read []\n1 :invoke :read\n1 :ok :read [1]
          0 :invoke :add 2\n0 :ok :add 2\n1 :invoke :read\n1 :ok :read [1]\n0 :invoke :add 3",
     );
-    expect!["Ok(SetStatistics { stable: 1, stale: 1, lost: 1, never_read: 1, worst_stale: Some((Int(1), 10)) })"].assert_eq(&format!("{:?}", set::statistics(&history)));
+    expect!["Ok(SetStatistics { reads: 3, stable: 1, stale: 1, lost: 1, never_read: 1, stable_latency: Latencies { times_ns: [10] }, lost_latency: Latencies { times_ns: [0] }, worst_stale: Some((Int(1), 10)) })"].assert_eq(&format!("{:?}", set::statistics(&history)));
 }

@@ -1,0 +1,261 @@
+//! Counters.
+
+use crate::histories::*;
+use crate::simulated::{self, Classes, Random, Simulated, agree, ask, judge_many, simulate};
+use expect_test::{Expect, expect};
+use squall_checkers::history::{EventKind, History, Outcome, Value};
+use squall_checkers::named::counter::{self, CounterOptions, FreshReads};
+
+/// Tries every choice of what may have been counted.
+fn naive(history: &History, options: &CounterOptions) -> Classes {
+    let mut classes = Classes::new();
+    let operations: Vec<_> = history.operations().iter().collect();
+    let adds = operations
+        .iter()
+        .filter(|it| it.f == "add" && it.outcome != Outcome::Fail);
+    for read in operations
+        .iter()
+        .filter(|it| it.f == "read" && is_ok(it.outcome))
+    {
+        let returned = read.completed.expect("ok");
+        let is_fresh = options.fresh == FreshReads::All || read.input == Value::from("final");
+        let (mut must, mut may) = (0, vec![0]);
+        for add in adds.clone().filter(|it| it.invoked < returned) {
+            let delta = add.input.as_int().expect("a number");
+            let is_before = is_ok(add.outcome) && add.completed < Some(read.invoked);
+            if is_fresh && is_before {
+                must += delta;
+            } else {
+                let with: Vec<i64> = may.iter().map(|sum| sum + delta).collect();
+                may.extend(with);
+            }
+        }
+        let value = read.output.as_int().expect("a number") - must;
+        let (low, high) = (
+            may.iter().min().expect("zero"),
+            may.iter().max().expect("zero"),
+        );
+        if value < *low {
+            classes.insert("count-too-low");
+        } else if value > *high {
+            classes.insert("count-too-high");
+        } else if options.exact && !may.contains(&value) {
+            classes.insert("impossible-sum");
+        }
+    }
+    classes
+}
+
+/// A counter that forgets, or counts twice.
+struct Counter {
+    value: i64,
+    unit: i64,
+    error_in: u64,
+}
+
+impl Simulated for Counter {
+    fn ask(&mut self, random: &mut Random, _client: usize) -> Call {
+        match random.below(5) {
+            0 => ask("read", Value::from("final")),
+            1 => ask("read", Value::Nil),
+            _ => ask("add", Value::Int((random.below(7) - 2) * self.unit)),
+        }
+    }
+
+    fn act(&mut self, random: &mut Random, _client: usize, asked: &Call) -> Value {
+        let error = random.once_in(self.error_in);
+        match &asked.input {
+            Value::Int(delta) => {
+                self.value += if error {
+                    random.below(3) * delta
+                } else {
+                    *delta
+                };
+                Value::Int(*delta)
+            }
+            _ if error => Value::Int(self.value + random.below(5) - 2),
+            _ => Value::Int(self.value),
+        }
+    }
+}
+
+#[test]
+fn agrees_with_every_choice_of_adds() {
+    judge_many(1500, |random| {
+        let options = CounterOptions {
+            exact: random.once_in(2),
+            fresh: if random.once_in(2) {
+                FreshReads::All
+            } else {
+                FreshReads::Final
+            },
+        };
+        let mut system = Counter {
+            value: 0,
+            unit: 1 + random.below(3),
+            error_in: 6,
+        };
+        let history = simulate(&mut system, random, 3, 12);
+        agree(
+            &history,
+            |history| counter::check(history, &options),
+            |history| naive(history, &options),
+        )
+    });
+}
+
+#[test]
+fn a_right_counter_is_valid() {
+    for seed in 0..simulated::cases(300) {
+        let mut system = Counter {
+            value: 0,
+            unit: 1,
+            error_in: u64::MAX,
+        };
+        let history = simulate(&mut system, &mut Random(seed), 4, 40);
+        for options in [CounterOptions::default(), CounterOptions::pn_counter()] {
+            let verdict = told(counter::check(&history, &options));
+            assert!(
+                verdict == "valid\n" || verdict.starts_with("vacuous"),
+                "{verdict} {history:?}"
+            );
+        }
+    }
+}
+
+fn check(text: &str, options: &CounterOptions, expected: Expect) {
+    expected.assert_eq(&told(counter::check(&log(text), options)));
+}
+
+#[test]
+fn what_is_wrong_is_told() {
+    let added =
+        "0 :invoke :add 5\n0 :ok :add 5\n0 :invoke :add 2\n0 :ok :add 2\n1 :invoke :add 10\n";
+    let read = |value: i64| format!("{added}2 :invoke :read\n2 :ok :read {value}\n");
+    let bounds = CounterOptions::default();
+    let exact = CounterOptions::pn_counter();
+    check(
+        &read(17),
+        &bounds,
+        expect![[r#"
+        valid
+    "#]],
+    );
+    check(
+        &read(3),
+        &bounds,
+        expect![[r#"
+        count-too-low: Process 2's read (events 5 to 6) returned 3, but what must have been counted sums to 7, and nothing that may have been brings it below 7.
+        [0, 3] since event Some(6)
+        2 adds were acknowledged, which sum to 7; 0 failed, of 1 nobody knows; 1 reads returned.
+        Found in all: count-too-low 1.
+    "#]],
+    );
+    check(
+        &read(6),
+        &bounds,
+        expect![[r#"
+        count-too-low: Process 2's read (events 5 to 6) returned 6, but what must have been counted sums to 7, and nothing that may have been brings it below 7.
+        [0, 1, 3] since event Some(6)
+        2 adds were acknowledged, which sum to 7; 0 failed, of 1 nobody knows; 1 reads returned.
+        Found in all: count-too-low 1.
+    "#]],
+    );
+    check(
+        &read(18),
+        &bounds,
+        expect![[r#"
+        count-too-high: Process 2's read (events 5 to 6) returned 18, but what must have been counted sums to 7, and nothing that may have been brings it above 17.
+        [3] since event Some(6)
+        2 adds were acknowledged, which sum to 7; 0 failed, of 1 nobody knows; 1 reads returned.
+        Found in all: count-too-high 1.
+    "#]],
+    );
+    check(
+        &read(3),
+        &exact,
+        expect![[r#"
+            impossible-sum: Process 2's read (events 5 to 6) returned 3, but no choice of the adds that may have been counted makes that, on top of the 0 that must have been.
+            [3] since event Some(6)
+            2 adds were acknowledged, which sum to 7; 0 failed, of 1 nobody knows; 1 reads returned.
+            Found in all: impossible-sum 1.
+        "#]],
+    );
+    check(
+        &format!("{added}2 :invoke :read \"final\"\n2 :ok :read 8"),
+        &exact,
+        expect![[r#"
+            impossible-sum: Process 2's read (events 5 to 6) returned 8, but no choice of the adds that may have been counted makes that, on top of the 7 that must have been.
+            [3] since event Some(6)
+            2 adds were acknowledged, which sum to 7; 0 failed, of 1 nobody knows; 1 reads returned.
+            Found in all: impossible-sum 1.
+        "#]],
+    );
+    check(
+        "0 :invoke :inc\n0 :ok :inc\n0 :invoke :dec\n0 :ok :dec 1\n0 :invoke :read\n0 :ok :read 0",
+        &bounds,
+        expect![[r#"
+        valid
+    "#]],
+    );
+    check(
+        added,
+        &bounds,
+        expect![[r#"
+        vacuous: no read of the counter returned
+    "#]],
+    );
+    check(
+        "0 :invoke :add \"x\"",
+        &bounds,
+        expect![[r#"
+        operation 0 (process 0, event 0): expected `add` of an integer, `increment`, `decrement` or `read` of a counter, but found `add` of "x"
+    "#]],
+    );
+    check(
+        "0 :invoke :read\n0 :ok :read",
+        &bounds,
+        expect![[r#"
+        operation 0 (process 0, event 1): expected `read` of a counter to return an integer, but found nil
+    "#]],
+    );
+}
+
+#[test]
+fn too_many_sums_are_unknown() {
+    let clients: Vec<Vec<Call>> = (0..14)
+        .map(|power| {
+            vec![call(
+                "add",
+                Value::Int(3_i64.pow(power)),
+                EventKind::Info,
+                Value::Nil,
+            )]
+        })
+        .chain([vec![call("read", Value::Nil, EventKind::Ok, Value::Int(2))]])
+        .collect();
+    let mut events = Vec::new();
+    for client in 0..15_u64 {
+        for (kind, value) in [
+            (EventKind::Invoke, &clients[client as usize][0].input),
+            (
+                clients[client as usize][0].end,
+                &clients[client as usize][0].output,
+            ),
+        ] {
+            events.push(squall_checkers::history::Event {
+                process: client,
+                kind,
+                f: clients[client as usize][0].f.to_owned(),
+                key: None,
+                value: value.clone(),
+                time_ns: 0,
+                error: None,
+            });
+        }
+    }
+    let history = History::from_events(events).expect("a history");
+    expect![[r#"
+        unknown: the sums that reads may show lie in more than 1024 ranges, so some were taken together; nothing was found with those
+    "#]].assert_eq(&told(counter::check(&history, &CounterOptions::pn_counter())));
+}
