@@ -43,11 +43,10 @@ fn a_log_of_a_register_whose_write_was_lost() {
         model,
         dropped,
         expect![[r#"
-        stale-read: Process 0 read 1 (events 10 to 11) although process 2's cas from 1 to 2 had been acknowledged at event 6.
-        [2, 5] since event Some(11)
-        Everything before event 11 can be explained. There process 0's read (operation 5) returns, and in no state that remains can it have happened:
-        state 2: the value is 2, but the read saw 1
-    "#]],
+            stale-read: Process 0 read 1 (events 10 to 11) although process 2's cas from 1 to 2 had been acknowledged at event 6.
+            [2, 5] since event Some(11)
+            2 was there only after the read of 1 (events 10 to 11), for the one was swapped for the other; but that had not begun when the cas from 1 to 2 (events 4 to 6) returned.
+        "#]],
     );
 }
 
