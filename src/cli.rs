@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use squall_checkers::isolation::models::ConsistencyModel;
 use squall_checkers::named::queue::Delivery;
-use squall_checkers::{FailedCas, Model};
+use squall_checkers::{FailedCas, Model, Strategy};
 use squall_workloads::plan::Seed;
 
 /// Finds the bugs of distributed systems before their users do.
@@ -122,10 +123,17 @@ pub struct DoctorArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// What the history must be linearizable by (register, cas-register, kv), or whose law it must
-    /// obey (bank, set, queue, fanout, nonce-echo)
+    /// What the history must be linearizable by (register, cas-register, kv, fifo-queue, lock, …), whose law it
+    /// must obey (bank, set, queue, kafka, …), or what its transactions do (list-append, rw-register); `squall
+    /// list` has all
     #[arg(long, value_name = "MODEL")]
     pub model: Model,
+    /// Of transactions: the consistency model that they must satisfy, such as snapshot-isolation
+    #[arg(long, default_value = "strict-serializable", value_name = "MODEL")]
+    pub consistency: ConsistencyModel,
+    /// Which algorithm judges by a specification: auto, general, special or cross-check
+    #[arg(long, default_value = "auto", value_name = "STRATEGY")]
+    pub strategy: Strategy,
     /// The value before the first write: nil, true, false, a number or a text
     #[arg(long, default_value = "nil", value_name = "VALUE")]
     pub init: String,

@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
 use squall_checkers::history::Value;
+use squall_checkers::isolation::list_append::ListAppendOptions;
+use squall_checkers::isolation::models::ConsistencyModel;
+use squall_checkers::isolation::rw_register::RwRegisterOptions;
 use squall_checkers::named::bank::BankOptions;
 use squall_checkers::named::fanout::FanoutOptions;
 use squall_checkers::named::queue::{Delivery, QueueOptions};
 use squall_checkers::named::set::SetOptions;
-use squall_checkers::{FailedCas, History, Limits, Options, Verdict};
+use squall_checkers::{FailedCas, History, Limits, Model, Options, Strategy, Verdict};
 use squall_reports::{HistoryPage, history_page};
 
 use super::progress::Progress;
@@ -129,6 +132,20 @@ fn options(args: &CheckArgs) -> Options {
         fanout: FanoutOptions {
             drained: args.drained,
         },
+        strategy: args.strategy,
+        list_append: ListAppendOptions {
+            model: args.consistency,
+            ..ListAppendOptions::default()
+        },
+        rw_register: RwRegisterOptions {
+            model: args.consistency,
+            ..RwRegisterOptions::default()
+        },
+        // Many files are judged side by side, a single one with all there is.
+        threads: match args.files.len() {
+            1 => super::jobs_or_cores(None),
+            _ => 1,
+        },
         ..Options::default()
     }
 }
@@ -203,6 +220,13 @@ fn reproduce_line(path: &Path, args: &CheckArgs) -> String {
         args.model.name(),
         args.init
     );
+    if args.strategy != Strategy::Auto {
+        line += &format!(" --strategy {}", args.strategy.name());
+    }
+    let is_transactional = matches!(args.model, Model::ListAppend | Model::RwRegister);
+    if is_transactional && args.consistency != ConsistencyModel::StrictSerializable {
+        line += &format!(" --consistency {}", args.consistency);
+    }
     if args.failed_cas == FailedCas::Observed {
         line += " --failed-cas observed";
     }

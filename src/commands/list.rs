@@ -1,5 +1,7 @@
 //! `squall list`: what there is.
 
+use squall_checkers::Model;
+use squall_checkers::isolation::models::ConsistencyModel;
 use squall_models::mutants;
 use squall_sim::fault::Fault;
 use squall_workloads::scenario::SCENARIOS;
@@ -7,7 +9,7 @@ use squall_workloads::scenario::SCENARIOS;
 use super::{Outcome, print};
 use crate::exit::Exit;
 
-/// Prints scenarios, kinds of fault and planted bugs.
+/// Prints scenarios, planted bugs, kinds of fault, checkers and consistency models.
 ///
 /// # Errors
 /// None.
@@ -24,7 +26,11 @@ pub fn run() -> Outcome {
         ]
     });
     print_table(["planted bug", "root cause", "after"], planted);
-    print::out(&format!("kinds of fault: {}\n", Fault::KINDS.join(", ")));
+    print::out(&format!("kinds of fault: {}\n\n", Fault::KINDS.join(", ")));
+    let checkers = Model::ALL.map(Model::name).join(", ");
+    print::out(&format!("checkers of histories: {checkers}\n\n"));
+    let models = ConsistencyModel::ALL.map(ConsistencyModel::name).join(", ");
+    print::out(&format!("consistency models of transactions: {models}\n"));
     Ok(Exit::Success)
 }
 
