@@ -12,8 +12,8 @@
 //! - `crash` and `debug-topic-partitions` say nothing.
 //!
 //! The laws, with the classes' names from Jepsen:
-//! - An offset holds one message (`inconsistent-offsets`), and a message lies at one (`duplicate`, if it
-//!   was sent once).
+//! - An offset holds one message (`inconsistent-offsets`), and a message does not lie at more offsets
+//!   than it was sent times (`duplicate`).
 //! - What is polled was sent before (`unexpected-message`), not by what failed (`G1a`), and not by the
 //!   very transaction that polls it: it is not committed yet (`precommitted-read`).
 //! - Somebody polls every message below the greatest offset that was polled: each key is polled from its

@@ -164,31 +164,47 @@ impl<'r, 'h> Logs<'r, 'h> {
         }
     }
 
+    /// Whether a message lies at more offsets than it had been sent times by then.
     fn judge_duplicates(&self, report: &mut Report<'_>) {
         for seen in &self.seen {
-            let message = |sight: &&Sight| &self.messages[sight.message];
-            let several = seen.iter().filter(|sight| message(sight).is_at_several);
-            let mut several: Vec<&Sight> = several
-                .filter(|sight| message(sight).senders.len() < 2)
-                .collect();
-            several.sort_by_key(|sight| (sight.message, sight.event));
+            let is_several = |sight: &&Sight| self.messages[sight.message].is_at_several;
+            let mut several: Vec<&Sight> = seen.iter().filter(is_several).collect();
+            several.sort_by_key(|sight| (sight.message, sight.event, sight.offset));
             for copies in several.chunk_by(|one, other| one.message == other.message) {
-                let first = copies[0];
-                let mut others = copies.iter().filter(|sight| sight.offset != first.offset);
-                let Some(other) = others.next() else { continue };
-                report.note(other.event, "duplicate", || {
-                    let sentence = format!(
-                        "{} lies at offset {} for {}, and at {} for {}.",
-                        first_letter_up(&self.recorded.name(first.message)),
-                        first.offset,
-                        self.whose(first.act),
-                        other.offset,
-                        self.whose(other.act)
-                    );
-                    Told::minimal(sentence, [self.id(first.act), self.id(other.act)])
-                });
+                if let Some(other) = self.one_too_many(copies) {
+                    report.note(other.event, "duplicate", || {
+                        self.tell_copies(copies[0], other)
+                    });
+                }
             }
         }
+    }
+
+    /// The first of the copies of a message that no attempt to send it accounts for.
+    fn one_too_many<'s>(&self, copies: &[&'s Sight]) -> Option<&'s Sight> {
+        let senders = &self.messages[copies[0].message].senders;
+        let invoked = |place: u32| self.recorded.acts[place as usize].span.invoked();
+        let mut offsets = BTreeSet::new();
+        let mut copies = copies.iter().filter(|sight| offsets.insert(sight.offset));
+        // One copy is no duplicate, whoever sent it.
+        copies.next()?;
+        let mut extra = (2..).zip(copies).filter(|(count, sight)| {
+            let begun = senders.partition_point(|&place| invoked(place) < sight.event);
+            *count > begun
+        });
+        extra.next().map(|(_, sight)| *sight)
+    }
+
+    fn tell_copies(&self, first: &Sight, other: &Sight) -> Told {
+        let sentence = format!(
+            "{} lies at offset {} for {}, and at {} for {}, which is more often than it had been sent.",
+            first_letter_up(&self.recorded.name(first.message)),
+            first.offset,
+            self.whose(first.act),
+            other.offset,
+            self.whose(other.act)
+        );
+        Told::new(sentence, [self.id(first.act), self.id(other.act)])
     }
 
     /// Whether what an act polled had been sent, and by others.
