@@ -1,6 +1,6 @@
 //! Histories: events as they were recorded, and operations as they are judged.
 //!
-//! A [`History`] lies in columns ([`columns`]) and gives views of what is in it: [`EventRef`],
+//! A [`History`] lies in columns (`columns`) and gives views of what is in it: [`EventRef`],
 //! [`Operation`] and [`ValueRef`], which are copied freely. [`Event`] and [`Value`] stand on their own:
 //! with these a history is built, by [`History::from_events`] or a [`HistoryBuilder`]. Others' files
 //! are read by [`History::read`].

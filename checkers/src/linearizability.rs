@@ -6,18 +6,18 @@
 //! (their theorem 1). The first event whose prefix is already impossible is exact, since prefixes of
 //! linearizable histories are linearizable.
 //!
-//! In reading order: [`objects`] has the operations on each key judged, by [`judge`], which asks the
-//! specification's own algorithm or the search. That one sees numbers only: a [`catalogue`] of classes,
-//! states and transitions, and a [`problem`] laid out in time. [`search`] says by which rules it goes,
-//! [`walk`] makes its moves, [`choices`] orders them, and [`memo`] and [`used`] keep what it has visited. Of
-//! what is impossible, [`prefix`] finds the first bad event, [`minimise`] the few operations that matter,
-//! and [`anomaly`] the words. [`online`] judges events as they come, [`order`] an order that is given.
+//! In reading order: `objects` has the operations on each key judged, by `judge`, which asks the
+//! specification's own algorithm or the search. That one sees numbers only: a `catalogue` of classes,
+//! states and transitions, and a `problem` laid out in time. `search` says by which rules it goes,
+//! `walk` makes its moves, `choices` orders them, and `memo` and `used` keep what it has visited. Of
+//! what is impossible, `prefix` finds the first bad event, `minimise` the few operations that matter,
+//! and `anomaly` the words. `online` judges events as they come, `order` an order that is given.
 
 mod anomaly;
 mod catalogue;
 mod choices;
 mod configuration;
-mod hashing;
+pub(crate) mod hashing;
 mod judge;
 mod limits;
 mod memo;

@@ -348,7 +348,7 @@ fn elements(add: &'static str, take: &'static str, random: &mut Random) -> Eleme
         fresh: 0,
         add,
         take,
-        lie_in: 20 + random.below(400),
+        lie_in: 6 + random.below(40),
     }
 }
 
@@ -356,7 +356,7 @@ fn elements(add: &'static str, take: &'static str, random: &mut Random) -> Eleme
 fn queues() {
     compare_all(3, |operations, crash_in, random, tally| {
         let mut object = elements("enqueue", "dequeue", random);
-        let history = history(&mut object, operations, crash_in, random);
+        let history = history(&mut object, 8 + operations / 12, crash_in, random);
         compare(FifoQueue, &history, tally);
     });
 }
@@ -365,7 +365,7 @@ fn queues() {
 fn sets() {
     compare_all(4, |operations, crash_in, random, tally| {
         let mut object = elements("add", "read", random);
-        let history = history(&mut object, operations / 2, crash_in, random);
+        let history = history(&mut object, 8 + operations / 8, crash_in, random);
         compare(GrowOnlySet, &history, tally);
     });
 }
@@ -374,7 +374,7 @@ fn sets() {
 fn logs() {
     compare_all(5, |operations, crash_in, random, tally| {
         let mut object = elements("append", "read", random);
-        let history = history(&mut object, operations / 2, crash_in, random);
+        let history = history(&mut object, 6 + operations / 14, crash_in, random);
         compare(AppendLog, &history, tally);
     });
 }

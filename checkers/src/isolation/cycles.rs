@@ -2,7 +2,7 @@
 //!
 //! One pass finds the components of the whole graph; all that follows looks only at what lies on
 //! cycles. Whether a phenomenon is there is decided in linear time, except for G-single: there each
-//! anti-dependency asks for a way back of its own (see [`super::reach`]), and a budget bounds them.
+//! anti-dependency asks for a way back of its own (see `reach`), and a budget bounds them.
 
 use super::components::Components;
 use super::graph::{Edge, Graph, Kinds};

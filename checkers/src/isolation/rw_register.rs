@@ -5,12 +5,12 @@
 //! write. A `read` or `write` on a key is taken for a transaction of one access; if all are, the history
 //! can be asked for `sequential`, `causal` and `linearizable` too, which are the same questions.
 //!
-//! [`direct`] finds what one read shows to be wrong; what is left is judged by the [`Level`] asked for:
-//! [`weak`] in polynomial time, and snapshot isolation and serializability by [`constraints`] on the
+//! `direct` finds what one read shows to be wrong; what is left is judged by the [`Level`] asked for:
+//! `weak` in polynomial time, and snapshot isolation and serializability by `constraints` on the
 //! order of versions. Where every write follows a read of its key, as in a workload of
-//! read-modify-write, those orders are known ([`fragments`]) and the answer takes linear time. Else
-//! [`decide`] tries a guess, what follows ([`saturation`]) and a [`solver`]; the question is NP-complete
-//! (Papadimitriou 1979), so that it may end in `Unknown`. [`claimed_order`] judges an order that a
+//! read-modify-write, those orders are known (`fragments`) and the answer takes linear time. Else
+//! `decide` tries a guess, what follows (`saturation`) and a `solver`; the question is NP-complete
+//! (Papadimitriou 1979), so that it may end in `Unknown`. `claimed_order` judges an order that a
 //! system itself claims.
 
 mod claimed_order;

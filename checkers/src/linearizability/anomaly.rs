@@ -1,7 +1,7 @@
 //! Why a history is impossible, for a reader.
 
 use super::judge::{Impossible, UnexplainedReturn};
-use super::minimise::minimise;
+use super::minimise::{Core, minimise};
 use super::prefix::BadPrefix;
 use crate::history::{EventRef, History, Operation};
 use crate::spec::{Call, DecodeError, Diagnosis, Spec};
@@ -27,8 +27,14 @@ pub(super) fn anomaly<S: Spec>(
             )
         }
     };
-    let calls = bad.calls(spec, history);
-    let core = minimise(calls, &diagnosis.operations, &diagnosis.suspects);
+    let core = match &bad.impossible {
+        // The algorithm knows that these are enough: no search has to find it out again.
+        Impossible::Conflict(conflict) if *conflict == diagnosis => known_core(conflict),
+        _ => {
+            let calls = bad.calls(spec, history);
+            minimise(calls, &diagnosis.operations, &diagnosis.suspects)
+        }
+    };
     Ok(Anomaly {
         checker: "linearizability".to_owned(),
         class: diagnosis.class.to_owned(),
@@ -39,6 +45,17 @@ pub(super) fn anomaly<S: Spec>(
         explanation,
         ..Anomaly::default()
     })
+}
+
+/// All that a conflict needs, without a proof that it needs each.
+fn known_core(conflict: &Diagnosis) -> Core {
+    let mut operations = [&conflict.operations[..], &conflict.suspects].concat();
+    operations.sort_unstable();
+    operations.dedup();
+    Core {
+        operations,
+        is_minimal: false,
+    }
 }
 
 /// What the specification says of a conflict's last return, if it says anything; then the conflict

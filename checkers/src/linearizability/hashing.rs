@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-pub(super) type QuickMap<Key, Value> = HashMap<Key, Value, BuildHasherDefault<QuickHasher>>;
+pub(crate) type QuickMap<Key, Value> = HashMap<Key, Value, BuildHasherDefault<QuickHasher>>;
 
 /// Multiplies and rotates, as rustc's own tables do. Who chooses the values can make it slow, not wrong.
 #[derive(Clone, Copy, Default)]
-pub(super) struct QuickHasher(u64);
+pub(crate) struct QuickHasher(u64);
 
 impl QuickHasher {
     fn mix(&mut self, word: u64) {

@@ -1,14 +1,15 @@
 //! Values as numbers, for algorithms that only ask which are equal.
 
 use crate::history::Value;
-use std::collections::HashMap;
+use crate::linearizability::hashing::QuickMap;
 
 /// A number for each value, from 0 on in the order in which they were first met.
 pub(super) struct Numbers {
     /// By integer, if it is small; [`Numbers::NONE`] for one not met.
     small: Vec<u32>,
     small_max: usize,
-    others: HashMap<Value, u32>,
+    integers: QuickMap<i64, u32>,
+    others: QuickMap<Value, u32>,
     count: u32,
 }
 
@@ -20,7 +21,8 @@ impl Numbers {
         Self {
             small: Vec::new(),
             small_max: 4 * expected + 64,
-            others: HashMap::new(),
+            integers: QuickMap::default(),
+            others: QuickMap::default(),
             count: 0,
         }
     }
@@ -35,6 +37,7 @@ impl Numbers {
                 }
                 &mut self.small[number]
             }
+            Value::Int(number) => self.integers.entry(number).or_insert(Self::NONE),
             _ => match self.others.get(value) {
                 Some(&number) => return number,
                 None => self.others.entry(value.clone()).or_insert(Self::NONE),
@@ -54,11 +57,16 @@ impl Numbers {
 
     /// How the value with a number is written.
     pub(super) fn name(&self, number: u32) -> String {
-        let small = self.small.iter().position(|&found| found == number);
-        let other = || self.others.iter().find(|&(_, &found)| found == number);
-        match (small, other) {
-            (Some(small), _) => small.to_string(),
-            (None, other) => other().map_or_else(String::new, |(value, _)| value.to_string()),
+        let is_it = |found: u32| found == number;
+        let small = self.small.iter().position(|&found| is_it(found));
+        if let Some(small) = small {
+            return small.to_string();
         }
+        let integer = self.integers.iter().find(|&(_, &found)| is_it(found));
+        if let Some((integer, _)) = integer {
+            return integer.to_string();
+        }
+        let other = self.others.iter().find(|&(_, &found)| is_it(found));
+        other.map_or_else(String::new, |(value, _)| value.to_string())
     }
 }
