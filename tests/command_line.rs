@@ -217,7 +217,7 @@ fn a_wrong_call_is_named() {
         ("check valid.jsonl", &["--model"]),
         (
             "check --model list valid.jsonl",
-            &["`list`", "register, cas-register, kv, bank"],
+            &["`list`", "register, cas-register, kv"],
         ),
         (
             "check --model register none.jsonl",

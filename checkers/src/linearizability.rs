@@ -99,6 +99,16 @@ pub fn check_with<S: Spec>(
         Some((_, Err(refusal))) => Some(refusal),
         None => None,
     };
+    let (held, limit) = (history.bytes() as u64, method.limits.memory_bytes_max);
+    if held > limit {
+        let why =
+            format!("the history alone takes {held} bytes of memory, and the limit is {limit}");
+        return Ok(Report {
+            verdict: Verdict::Unknown(why),
+            decided_by: BTreeMap::new(),
+            refused_order,
+        });
+    }
     let judged = court.judge_all(&objects)?;
     let mut decided_by = BTreeMap::new();
     for judged in &judged {

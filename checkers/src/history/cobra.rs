@@ -30,10 +30,10 @@ pub fn read<'b>(sessions: impl IntoIterator<Item = &'b [u8]>) -> Result<History,
             let (transaction, end) = log.transaction()?;
             for event in &transaction.events(process, end) {
                 let pushed = builder.push_ref(EventRef::from(event));
-                pushed.map_err(|source| ReadError::NoHistory {
+                pushed.map_err(|error| ReadError::NoHistory {
                     line: 1,
                     column: 1 + log.at,
-                    source,
+                    error,
                 })?;
             }
         }

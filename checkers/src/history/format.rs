@@ -149,11 +149,11 @@ pub enum ReadError {
         found: String,
     },
     /// `line` and `column` are those of the event that does not fit.
-    #[error("line {line}, column {column}: {source}")]
+    #[error("line {line}, column {column}: {error}")]
     NoHistory {
         line: usize,
         column: usize,
-        source: HistoryError,
+        error: HistoryError,
     },
     #[error(
         "expected at least one operation of a client, but found none (read as {format}; formats are {formats})",
@@ -191,12 +191,14 @@ impl Intake<'_> {
         self.builder.writer()
     }
 
-    fn no_history(&self, at: usize, source: HistoryError) -> ReadError {
+    fn no_history(&self, at: usize, error: HistoryError) -> ReadError {
+        let blank = |byte: &&u8| byte.is_ascii_whitespace() || **byte == b',';
+        let at = at + self.text.as_bytes()[at..].iter().take_while(blank).count();
         let (line, column) = line_and_column(&self.text.as_bytes()[..at]);
         ReadError::NoHistory {
             line,
             column,
-            source,
+            error,
         }
     }
 }
