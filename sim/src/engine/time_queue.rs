@@ -22,7 +22,8 @@ pub(super) struct TimeQueue<V> {
     /// What has been brought near, sorted; what lies before `run_at` is gone.
     run: Vec<(Key, V)>,
     run_at: usize,
-    /// Behind all that is near. The end of time, unless there is a crowd.
+    /// Behind all that is near. The end of time, where nothing is far: unless there is a crowd, or once
+    /// the run holds what never comes.
     horizon_ns: u64,
     far: Far<V>,
 }
@@ -137,9 +138,12 @@ impl<V: Copy> TimeQueue<V> {
         }
     }
 
-    /// Makes a crowd of the heap: all but what is due first is far from now on.
+    /// Makes a crowd of all: all but what is due first is far from now on.
     #[cold]
     fn part(&mut self) {
+        for (key, value) in self.run.drain(..).skip(std::mem::take(&mut self.run_at)) {
+            self.near.push(key, value);
+        }
         let Some(first) = self.near.peek_key() else {
             return;
         };
@@ -169,7 +173,10 @@ mod tests {
                 let draw = scope.with(step);
                 if draw.below(10) < pushes_of_ten {
                     let reach = 1 << draw.label("reach").below(64);
-                    let time_ns = draw.label("time").below(reach).saturating_add(now_ns);
+                    let time_ns = match draw.label("never").below(30) {
+                        0 => u64::MAX,
+                        _ => draw.label("time").below(reach).saturating_add(now_ns),
+                    };
                     let tie = draw.label("tie").below(1000) * 10_000 + step;
                     queue.push(time_ns, tie, tie);
                     let at = sorted.partition_point(|entry| *entry < (time_ns, tie));
@@ -208,6 +215,34 @@ mod tests {
             assert_eq!(queue.pop_until(u64::MAX), Some(entry));
         }
         assert_eq!((queue.len(), queue.pop_until(u64::MAX)), (0, None));
+    }
+
+    /// A run that holds what never comes reaches to the end of time: nothing is far then, though a crowd
+    /// may come after.
+    #[test]
+    fn a_crowd_comes_before_what_never_does() {
+        let mut queue = TimeQueue::default();
+        let mut sorted = Vec::new();
+        let mut push = |queue: &mut TimeQueue<u64>, time_ns: u64, tie: u64| {
+            queue.push(time_ns, tie, tie);
+            sorted.push((time_ns, tie));
+        };
+        push(&mut queue, 0, 0);
+        for tie in 1..=CROWD as u64 {
+            push(&mut queue, if tie % 100 == 0 { u64::MAX } else { tie }, tie);
+        }
+        for _ in 0..CROWD - 2 {
+            queue.pop_until(CROWD as u64);
+        }
+        assert_eq!((queue.len(), queue.horizon_ns), (3, u64::MAX));
+        for tie in 1000..1000 + 2 * CROWD as u64 {
+            push(&mut queue, tie, tie);
+        }
+        sorted.sort_unstable();
+        for entry in sorted.split_off(CROWD - 2) {
+            assert_eq!(queue.pop_until(u64::MAX), Some(entry));
+        }
+        assert_eq!(queue.len(), 0);
     }
 
     /// Of a crowd, what comes next is known.
