@@ -42,6 +42,8 @@ pub struct Case {
     pub seeds: u64,
     /// Where the crate's manifest lies.
     pub directory: &'static str,
+    /// What the world is like.
+    pub config: fn(engine::Config) -> engine::Config,
 }
 
 /// What a test may return.
@@ -73,9 +75,10 @@ where
 {
     if let Ok(seed) = std::env::var(RUN) {
         let seed = parse(RUN, &seed);
+        let config = (case.config)(engine::Config::new(seed.0));
         return match std::env::var(examination::ASKED) {
-            Ok(asked) => examination::answer(&asked, seed, body),
-            Err(_) => run_here(seed, body),
+            Ok(asked) => examination::answer(&asked, &config, body),
+            Err(_) => run_here(config, body),
         };
     }
     let seeds = seeds_of(case);
@@ -89,13 +92,13 @@ where
     }
 }
 
-fn run_here<F>(seed: Seed, body: impl FnOnce() -> F + Send)
+fn run_here<F>(config: engine::Config, body: impl FnOnce() -> F + Send)
 where
     F: Future + 'static,
     F::Output: Ending,
 {
     tell_panics();
-    let outcome = engine::run(engine::Config::new(seed.0), || {
+    let outcome = engine::run(config, || {
         let body = body();
         async { body.await.failure() }
     });

@@ -173,6 +173,7 @@ fn race() {
         path: "culprits::race",
         seeds: 1,
         directory: env!("CARGO_MANIFEST_DIR"),
+        config: std::convert::identity,
     };
     squall::testing::run(&case, || async {
         spend(|_| read_what_a_thread_writes()).await;

@@ -42,6 +42,24 @@ async fn fallible() -> Result<(), String> {
     }
 }
 
+fn five_seconds(config: squall::engine::Config) -> squall::engine::Config {
+    squall::engine::Config {
+        end_ns: 5_000_000_000,
+        ..config
+    }
+}
+
+/// Has a world of its own, which ends early.
+#[squall::test(config = five_seconds, seeds = 1)]
+async fn configured() {
+    let seconds = if is_asked_for("too long a sleep") {
+        6
+    } else {
+        4
+    };
+    squall::time::sleep(squall::time::Duration::from_secs(seconds)).await;
+}
+
 /// Runs a test of this binary again; whether it passed, and what it said.
 fn rerun(test: &str, fail: &str, environment: &[(&str, &str)]) -> (bool, String) {
     let program = std::env::current_exe().expect("a test knows its binary");
@@ -143,5 +161,16 @@ fn old_failures_run_first() {
     assert_eq!(
         first, "0x00000000000000ab",
         "and it is the first that fails"
+    );
+}
+
+#[test]
+fn a_test_says_what_its_world_is_like() {
+    assert!(rerun("configured", "", &[]).0);
+    let (is_passed, told) = rerun("configured", "too long a sleep", &[]);
+    assert!(!is_passed);
+    assert!(
+        told.contains("virtual time ended at 5000000000 ns"),
+        "{told}"
     );
 }

@@ -66,7 +66,7 @@ fn ask(case: &Case, seed: Seed, circumstances: Circumstances, wanted: Wanted) ->
 }
 
 /// Runs a seed here, and writes down what was found. How the test itself ends does not matter.
-pub(super) fn answer<F>(asked: &str, seed: Seed, body: impl Fn() -> F + Send + Sync)
+pub(super) fn answer<F>(asked: &str, config: &engine::Config, body: impl Fn() -> F + Send + Sync)
 where
     F: Future + 'static,
     F::Output: Ending,
@@ -79,9 +79,7 @@ where
             let body = body();
             async { body.await.failure() }
         };
-        catch_unwind(AssertUnwindSafe(|| {
-            engine::run(engine::Config::new(seed.0), body)
-        }))
+        catch_unwind(AssertUnwindSafe(|| engine::run(config.clone(), body)))
     };
     if asked.probing.is_warm {
         drop(run());

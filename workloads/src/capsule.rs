@@ -106,6 +106,10 @@ pub enum BadPlan {
     Latency { min: u64, max: u64 },
     #[error("its disk syncs in {min} to {max} ns, expected a range that grows, up to a minute")]
     Sync { min: u64, max: u64 },
+    #[error(
+        "its disk has a profile that cannot be: {0}; expected at most 1000 in 1000, of nothing and everything together"
+    )]
+    Profile(String),
     #[error("{what} {ns} ns, expected up to a virtual day")]
     Time { what: String, ns: u64 },
     #[error("episode {episode} strikes {role} {number}, but there are {count}")]
@@ -159,6 +163,9 @@ impl Plan {
         let (min, max) = (self.disk.sync_ns_min, self.disk.sync_ns_max);
         if min > max || max > MINUTE_NS {
             return Err(BadPlan::Sync { min, max });
+        }
+        if !self.disk.profile.is_sound() {
+            return Err(BadPlan::Profile(format!("{:?}", self.disk.profile)));
         }
         for (number, client) in self.clients.iter().enumerate() {
             let waits = client.operations.iter().map(|operation| operation.wait_ns);
@@ -309,6 +316,18 @@ mod tests {
         ));
         let other = text.replacen("0x0000000000000007", "0xzz", 1);
         assert!(error_of(&other).contains("`0xzz` is not a seed"));
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_is_refused() {
+        let mut plan = scenario::SCENARIOS[0].plan(Seed(7), None);
+        plan.disk.profile.nothing_per_mille = 501;
+        plan.disk.profile.everything_per_mille = 500;
+        assert!(matches!(plan.validate(), Err(BadPlan::Profile(_))));
+        plan.disk.profile.everything_per_mille = 499;
+        assert_eq!(plan.validate(), Ok(()));
+        plan.disk.profile.garbage_per_mille = 1001;
+        assert!(matches!(plan.validate(), Err(BadPlan::Profile(_))));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use squall_checkers::history::Value;
+use squall_sim::engine::disk::CrashProfile;
 use squall_sim::fault::Fault;
 
 /// The version of the plan's format. A plan of another version is refused.
@@ -49,12 +50,14 @@ pub struct NetworkPlan {
     pub latency_ns_max: u64,
 }
 
-/// The calm disk: what making something durable takes.
+/// The disks: what making something durable takes, and what a power loss leaves of the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiskPlan {
     pub sync_ns_min: u64,
     pub sync_ns_max: u64,
+    #[serde(default)]
+    pub profile: CrashProfile,
 }
 
 /// When each phase ends, in nanoseconds of virtual time since the start of the run.

@@ -33,6 +33,7 @@ pub fn run(scenario: &'static Scenario, plan: &Plan, detail: bool) -> Result<Rec
         },
         ..NetworkConfig::default()
     };
+    config.disk_profile = plan.disk.profile;
     config.disk_timing.sync_ns = (plan.disk.sync_ns_min, plan.disk.sync_ns_max);
     config.end_ns = plan.phases.end_ns + 60_000_000_000;
     config.mutant.clone_from(&plan.mutant);

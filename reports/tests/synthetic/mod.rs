@@ -279,6 +279,7 @@ fn plan(drafts: &[Draft], clients: usize, end_ns: u64) -> Plan {
             latency_ns_max: 4 * MS,
         },
         disk: DiskPlan {
+            profile: Default::default(),
             sync_ns_min: 200_000,
             sync_ns_max: 2_000_000,
         },

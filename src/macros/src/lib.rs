@@ -3,7 +3,7 @@
 use proc_macro::TokenStream;
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
-use syn::{Ident, ItemFn, LitInt, Token, parse_macro_input};
+use syn::{Ident, ItemFn, LitInt, Path, Token, parse_macro_input};
 
 /// The number of seeds that a test runs where the attribute names none.
 const SEEDS_DEFAULT: u64 = 20;
@@ -12,47 +12,67 @@ const SEEDS_DEFAULT: u64 = 20;
 ///
 /// The test is the harness of a run: it adds nodes, starts programs on them, and judges what comes
 /// of it. See `squall::testing` for the seeds, and for what a failure prints.
+///
+/// `config = PATH` names a function from a `squall::engine::Config` to another, which says what the
+/// world is like: the order of tasks, the network, what a power loss leaves on a disk.
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let Arguments { seeds } = parse_macro_input!(arguments as Arguments);
+    let arguments = parse_macro_input!(arguments as Arguments);
     let function = parse_macro_input!(item as ItemFn);
-    expand(seeds, &function)
+    expand(&arguments, &function)
         .unwrap_or_else(|error| error.to_compile_error())
         .into()
 }
 
 struct Arguments {
     seeds: u64,
+    config: Option<Path>,
 }
 
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if input.is_empty() {
-            return Ok(Self {
-                seeds: SEEDS_DEFAULT,
-            });
+        let mut arguments = Self {
+            seeds: SEEDS_DEFAULT,
+            config: None,
+        };
+        while !input.is_empty() {
+            arguments.parse_one(input)?;
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
         }
-        let name: Ident = input.parse()?;
-        if name != "seeds" {
-            return Err(syn::Error::new(name.span(), "expected `seeds = N`"));
-        }
-        input.parse::<Token![=]>()?;
-        let count: LitInt = input.parse()?;
-        let seeds = count.base10_parse()?;
-        if seeds == 0 {
-            return Err(syn::Error::new(
-                count.span(),
-                "a test without seeds tests nothing",
-            ));
-        }
-        if !input.is_empty() {
-            return Err(input.error("expected nothing more"));
-        }
-        Ok(Self { seeds })
+        Ok(arguments)
     }
 }
 
-fn expand(seeds: u64, function: &ItemFn) -> syn::Result<proc_macro2::TokenStream> {
+impl Arguments {
+    fn parse_one(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        let name: Ident = input.parse()?;
+        input.parse::<Token![=]>()?;
+        if name == "seeds" {
+            self.seeds = seeds(input)?;
+        } else if name == "config" {
+            self.config = Some(input.parse()?);
+        } else {
+            let expected = "expected `seeds = N` or `config = FUNCTION`";
+            return Err(syn::Error::new(name.span(), expected));
+        }
+        Ok(())
+    }
+}
+
+fn seeds(input: ParseStream<'_>) -> syn::Result<u64> {
+    let count: LitInt = input.parse()?;
+    match count.base10_parse()? {
+        0 => Err(syn::Error::new(
+            count.span(),
+            "a test without seeds tests nothing",
+        )),
+        seeds => Ok(seeds),
+    }
+}
+
+fn expand(arguments: &Arguments, function: &ItemFn) -> syn::Result<proc_macro2::TokenStream> {
     let ItemFn {
         attrs,
         vis,
@@ -71,7 +91,11 @@ fn expand(seeds: u64, function: &ItemFn) -> syn::Result<proc_macro2::TokenStream
             "a simulated test has no arguments",
         ));
     }
-    let (name, output) = (&sig.ident, &sig.output);
+    let (name, output, seeds) = (&sig.ident, &sig.output, arguments.seeds);
+    let config = match &arguments.config {
+        Some(path) => quote!(#path),
+        None => quote!(::core::convert::identity),
+    };
     Ok(quote! {
         #(#attrs)*
         #[::core::prelude::v1::test]
@@ -82,6 +106,7 @@ fn expand(seeds: u64, function: &ItemFn) -> syn::Result<proc_macro2::TokenStream
                     path: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)),
                     seeds: #seeds,
                     directory: ::core::env!("CARGO_MANIFEST_DIR"),
+                    config: #config,
                 },
                 body,
             );

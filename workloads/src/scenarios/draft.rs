@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use squall_sim::engine::Schedule;
+use squall_sim::engine::disk::CrashProfile;
 use squall_sim::keyed::Key;
 
 use crate::generator::Shape;
@@ -29,6 +30,10 @@ pub(super) fn plan(scenario: &Scenario, seed: Seed, mutant: Option<String>, node
             Schedule::Fifo,
             Schedule::Random,
             Schedule::Random,
+            Schedule::Pct {
+                depth: 3,
+                steps_estimate: 20_000,
+            },
         ]),
         network: NetworkPlan {
             latency_ns_min: MS / 5,
@@ -37,6 +42,12 @@ pub(super) fn plan(scenario: &Scenario, seed: Seed, mutant: Option<String>, node
         disk: DiskPlan {
             sync_ns_min: MS / 5,
             sync_ns_max: *key.label("sync").pick(&[2 * MS, 2 * MS, 10 * MS, 30 * MS]),
+            profile: *key.label("profile").pick(&[
+                CrashProfile::posix(),
+                CrashProfile::posix(),
+                CrashProfile::ext4_ordered(),
+                CrashProfile::xfs(),
+            ]),
         },
         knobs: BTreeMap::new(),
         phases: phases(key),
@@ -80,4 +91,27 @@ pub(super) fn knobs(key: Key, values: &[(&str, &[u64])]) -> BTreeMap<String, u64
     let knob =
         |(name, values): &(&str, &[u64])| ((*name).to_owned(), *key.label(name).pick(values));
     values.iter().map(knob).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use squall_sim::engine::disk::PROFILES;
+
+    use super::*;
+    use crate::scenario::SCENARIOS;
+
+    #[test]
+    fn seeds_draw_every_profile_of_disks_and_every_policy() {
+        let plans = (0..100).map(|seed| plan(&SCENARIOS[0], Seed(seed), None, 3));
+        let plans: Vec<Plan> = plans.collect();
+        for (name, profile) in PROFILES {
+            let is_drawn = plans.iter().any(|plan| plan.disk.profile == profile);
+            assert!(is_drawn, "{name}");
+        }
+        let is_pct = |plan: &Plan| matches!(plan.schedule, Schedule::Pct { depth: 3, .. });
+        assert!(plans.iter().any(is_pct));
+        for schedule in [Schedule::Fifo, Schedule::Random] {
+            assert!(plans.iter().any(|plan| plan.schedule == schedule));
+        }
+    }
 }

@@ -95,6 +95,17 @@ impl CrashProfile {
         }
     }
 
+    /// Whether its chances are some: each at most 1000 in 1000, and the two extremes in sum.
+    pub fn is_sound(&self) -> bool {
+        let extremes = u64::from(self.nothing_per_mille) + u64::from(self.everything_per_mille);
+        let of_sectors = [
+            self.torn_per_mille,
+            self.garbage_per_mille,
+            self.between_per_mille,
+        ];
+        extremes <= 1000 && of_sectors.into_iter().all(|chance| chance <= 1000)
+    }
+
     /// The profile of a name in [`PROFILES`].
     pub fn named(name: &str) -> Option<Self> {
         let mut profiles = PROFILES.into_iter();
