@@ -49,6 +49,17 @@ pub(crate) fn sentence(verdict: &Verdict) -> &str {
     }
 }
 
+/// What is impossible, large unless that would fill the page.
+fn title(sentence: &str, operation_count: usize) -> String {
+    const LARGE_CHARS_MAX: usize = 160;
+    let look = match sentence.chars().count() {
+        0..=LARGE_CHARS_MAX => "",
+        _ => " class=\"long\"",
+    };
+    let sentence = with_operation_links(sentence, operation_count);
+    format!("<h1{look}>{sentence}</h1>")
+}
+
 pub(crate) fn header(
     place: &str,
     verdict: &Verdict,
@@ -64,8 +75,7 @@ pub(crate) fn header(
         escape(place),
         anomaly_badges(verdict)
     );
-    let sentence = with_operation_links(sentence(verdict), operation_count);
-    let _ = writeln!(html, "<h1>{sentence}</h1>");
+    let _ = writeln!(html, "{}", title(sentence(verdict), operation_count));
     html.push_str("<dl class=\"facts\">\n");
     for fact in facts {
         let value = escape(&fact.value);
