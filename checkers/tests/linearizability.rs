@@ -116,6 +116,9 @@ fn event(process: u64, kind: EventKind, item: &Item, value: &Value) -> Event {
 /// Every history of at most so many operations, of which at most three that end are open at once.
 /// Each operation has a process of its own: linearizability does not ask who did what. What is still
 /// open at the end is uncertain.
+///
+/// Of invocations one after another only one order is tried, and of completions: nothing ends before
+/// something else begins in the one order and not in the other.
 struct Exhaustive<'a, S> {
     spec: &'a S,
     menu: &'a [Item],
@@ -155,8 +158,15 @@ impl<S: Spec> Exhaustive<'_, S> {
             return;
         }
         self.possible += 1;
+        let last = self.events.last();
+        let last = last.map(|event| (event.kind == EventKind::Invoke, event.process));
+        let (first_choice, first_process) = match last {
+            Some((true, _)) => (open.last().map_or(0, |&(_, choice)| choice), 0),
+            Some((false, ended)) => (0, ended),
+            None => (0, 0),
+        };
         if invoked < self.operations_max && open.len() < Self::OPEN_MAX {
-            for choice in 0..self.menu.len() {
+            for choice in first_choice..self.menu.len() {
                 let process = invoked as u64;
                 let item = &self.menu[choice];
                 self.events
@@ -166,6 +176,9 @@ impl<S: Spec> Exhaustive<'_, S> {
             }
         }
         for (index, &(process, choice)) in open.iter().enumerate() {
+            if process < first_process {
+                continue;
+            }
             let rest = [&open[..index], &open[index + 1..]].concat();
             for (kind, value) in self.menu[choice].completions.clone() {
                 self.events
