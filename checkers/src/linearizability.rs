@@ -8,18 +8,22 @@
 //!
 //! In reading order: `objects` has the operations on each key judged, by `judge`, which asks the
 //! specification's own algorithm or the search. That one sees numbers only: a `catalogue` of classes,
-//! states and transitions, and a `problem` laid out in time. `search` says by which rules it goes,
+//! states and transitions, and a `problem` laid out in time. What the numbers mean knows a `meaning`,
+//! which with `any_spec` is all that is compiled for each specification. `search` says by which rules it goes,
 //! `walk` makes its moves, `choices` orders them, and `memo` and `used` keep what it has visited. Of
 //! what is impossible, `prefix` finds the first bad event, `minimise` the few operations that matter,
 //! and `anomaly` the words. `online` judges events as they come, `order` an order that is given.
 
 mod anomaly;
+pub(crate) mod any_spec;
 mod catalogue;
 mod choices;
 mod configuration;
 pub(crate) mod hashing;
+mod index;
 mod judge;
 mod limits;
+mod meaning;
 mod memo;
 mod minimise;
 mod objects;
@@ -39,8 +43,10 @@ mod walk;
 use crate::history::History;
 use crate::spec::{DecodeError, Spec};
 use crate::verdict::Verdict;
+use any_spec::AnySpec;
 use judge::{Judged, Judgement};
 use objects::{Court, Object, objects};
+use order::verify_by;
 use prefix::BadPrefix;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -60,12 +66,20 @@ pub fn check<S: Spec>(
     history: &History,
     limits: &Limits,
 ) -> Result<Verdict, DecodeError> {
+    check_any(spec, history, limits)
+}
+
+fn check_any(
+    spec: &dyn AnySpec,
+    history: &History,
+    limits: &Limits,
+) -> Result<Verdict, DecodeError> {
     let method = Method {
         limits: limits.clone(),
         threads: 1,
         ..Method::default()
     };
-    match check_with(spec, history, &method) {
+    match check_any_with(spec, history, &method) {
         Ok(report) => Ok(report.verdict),
         Err(CheckError::Decode(error)) => Err(error),
         Err(CheckError::Disagreement { .. } | CheckError::BadOrder(_)) => {
@@ -84,6 +98,15 @@ pub fn check_with<S: Spec>(
     history: &History,
     method: &Method<'_>,
 ) -> Result<Report, CheckError> {
+    check_any_with(spec, history, method)
+}
+
+/// As [`check_with`].
+pub(crate) fn check_any_with(
+    spec: &dyn AnySpec,
+    history: &History,
+    method: &Method<'_>,
+) -> Result<Report, CheckError> {
     let court = Court {
         spec,
         history,
@@ -93,7 +116,7 @@ pub fn check_with<S: Spec>(
     let objects = objects(spec, history)?;
     let refused_order = match method
         .order
-        .map(|order| (order, verify_order(spec, history, order)))
+        .map(|order| (order, verify_by(spec, history, order)))
     {
         Some((order, Ok(()))) => return Ok(by_given_order(order, objects.len())),
         Some((_, Err(refusal))) => Some(refusal),
@@ -132,8 +155,8 @@ fn by_given_order(order: &[usize], object_count: usize) -> Report {
 }
 
 /// What was found of each object, and whose operations the search could not judge.
-fn verdict<S: Spec>(
-    court: &Court<'_, S>,
+fn verdict(
+    court: &Court<'_>,
     objects: Vec<Object>,
     judged: Vec<Judged>,
 ) -> Result<Verdict, CheckError> {
@@ -174,8 +197,8 @@ fn verdict<S: Spec>(
 }
 
 /// The objects that could not be judged matter only as far as they might be impossible even earlier.
-fn invalid<S: Spec>(
-    court: &Court<'_, S>,
+fn invalid(
+    court: &Court<'_>,
     mut bad: BadPrefix,
     unjudged: Vec<(Object, String, usize)>,
 ) -> Result<Verdict, CheckError> {
@@ -197,7 +220,7 @@ fn invalid<S: Spec>(
             }
         }
     }
-    let mut anomaly = anomaly::anomaly(court.spec, court.history, &bad)?;
+    let mut anomaly = anomaly::anomaly(court, &bad)?;
     let doubts = doubts.into_iter();
     anomaly
         .explanation
@@ -215,15 +238,12 @@ fn unknown(unjudged: Vec<(Object, String, usize)>) -> String {
     }
 }
 
-fn valid<S: Spec>(
-    court: &Court<'_, S>,
-    orders: Vec<Vec<(Moment, u32)>>,
-) -> Result<Verdict, CheckError> {
+fn valid(court: &Court<'_>, orders: Vec<Vec<(Moment, u32)>>) -> Result<Verdict, CheckError> {
     let witness = merged(orders, court.history.events().len());
     if court.method.strategy == Strategy::CrossCheck {
-        verify_order(court.spec, court.history, &witness).map_err(CheckError::BadOrder)?;
+        verify_by(court.spec, court.history, &witness).map_err(CheckError::BadOrder)?;
     } else {
-        debug_assert_eq!(verify_order(court.spec, court.history, &witness), Ok(()));
+        debug_assert_eq!(verify_by(court.spec, court.history, &witness), Ok(()));
     }
     Ok(Verdict::Valid {
         witness: Some(witness),

@@ -4,6 +4,7 @@ use crate::history::{History, Outcome, Value};
 use crate::isolation::list_append::{self, ListAppendOptions};
 use crate::isolation::models::ConsistencyModel;
 use crate::isolation::rw_register::{self, RwRegisterOptions};
+use crate::linearizability::any_spec::AnySpec;
 use crate::linearizability::{self, CheckError, Limits, Method, Strategy};
 use crate::named::availability::{self, AvailabilityOptions};
 use crate::named::bank::{self, BankOptions};
@@ -20,7 +21,7 @@ use crate::named::watch::{self, WatchOptions};
 use crate::named::{adya_g2, causal_reverse, long_fork, nonce_echo};
 use crate::sessions::guarantees::{self, Guarantees};
 use crate::sessions::sequential;
-use crate::spec::{DecodeError, Spec};
+use crate::spec::DecodeError;
 use crate::specs::{
     AppendLog, CasRegister, Counter, ElementSet, FailedCas, FifoQueue, GrowOnlySet, IdAllocator,
     KvMap, Lock, MultiRegister, Mutex, PriorityQueue, Register, Semaphore, Stack,
@@ -346,14 +347,14 @@ pub fn check_linearizable(
     }
 }
 
-fn judge<S: Spec>(spec: &S, history: &History, options: &Options) -> Result<Verdict, DecodeError> {
+fn judge(spec: &dyn AnySpec, history: &History, options: &Options) -> Result<Verdict, DecodeError> {
     let method = Method {
         strategy: options.strategy,
         limits: options.limits.clone(),
         threads: options.threads,
         order: None,
     };
-    let verdict = match linearizability::check_with(spec, history, &method) {
+    let verdict = match linearizability::check_any_with(spec, history, &method) {
         Ok(report) => report.verdict,
         Err(CheckError::Decode(error)) => return Err(error),
         // Whoever is wrong, there is no verdict to be had from it.

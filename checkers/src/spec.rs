@@ -10,8 +10,8 @@ use std::fmt;
 use std::hash::Hash;
 use thiserror::Error;
 
-pub(crate) use calls::called;
 pub use calls::{Called, Calls, NEVER};
+pub(crate) use calls::{Recorded, called};
 pub use nondeterministic::{Nondeterministic, OneOf, PowerSet};
 
 /// A sequential specification: an object that does one operation at a time.
@@ -51,6 +51,12 @@ pub trait Spec: Sync {
         _returned: Option<&Self::Return>,
     ) -> Option<Self::State> {
         None
+    }
+
+    /// How many bytes the state holds beyond its own size, as elements of a list: who judges keeps many
+    /// states, and counts them towards [`crate::Limits::memory_bytes_max`]. The default is none.
+    fn state_bytes(&self, _state: &Self::State) -> usize {
+        0
     }
 
     /// The independent object that an operation concerns: each key has a state of its own. The

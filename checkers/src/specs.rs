@@ -14,6 +14,7 @@ mod numbers;
 mod priority_queue;
 mod queue;
 mod register;
+mod room;
 mod semaphore;
 mod set;
 mod stack;

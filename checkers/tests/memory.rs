@@ -1,18 +1,27 @@
-//! How much memory a history takes, by the allocator's own count.
+//! How much memory a history takes, and its check at most, by the allocator's own count.
 
 use squall_checkers::history::{Event, EventKind, History, HistoryBuilder, ProcessReuse, Value};
+use squall_checkers::linearizability::{Limits, Method, Strategy, check_with};
+use squall_checkers::specs::AppendLog;
+use squall_checkers::verdict::Verdict;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-/// The system's allocator, and how many bytes of it are in use.
+/// The system's allocator, how many bytes of it are in use, and how many were at most.
 struct Counting;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+/// What others allocate would be counted too.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 // SAFETY: it is the system's allocator, which does all there is to do; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
+        let before = IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
+        PEAK.fetch_max(before + layout.size(), Ordering::Relaxed);
         // SAFETY: the caller keeps the contract, which is the same.
         unsafe { System.alloc(layout) }
     }
@@ -63,9 +72,9 @@ fn check(name: &str, (counted, told): (usize, usize), bytes_max: usize) {
     assert!(told <= bytes_max, "{name}: {told} bytes");
 }
 
-/// One test, for what others allocate would be counted too.
 #[test]
 fn a_million_operations_take_little() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let reads_and_writes = bytes(1_000_000, |number| {
         let value = Value::Int(number as i64 / 2);
         match number % 2 {
@@ -88,4 +97,76 @@ fn a_million_operations_take_little() {
         ("read", Value::Nil, Value::List(list.collect()))
     });
     check("lists", lists, 4_200_000);
+}
+
+/// A history of a log, from lines of `process kind f value`.
+fn log(lines: &[String]) -> History {
+    History::read(lines.join("\n").as_bytes(), None).expect("a history")
+}
+
+fn list(elements: impl Iterator<Item = usize>) -> String {
+    let elements: Vec<String> = elements.map(|element| element.to_string()).collect();
+    format!("[{}]", elements.join(" "))
+}
+
+/// The verdict of the search within so many bytes, and how many it held at most.
+fn searched(history: &History, memory_bytes_max: u64) -> (Verdict, u64) {
+    let method = Method {
+        strategy: Strategy::General,
+        limits: Limits {
+            memory_bytes_max,
+            ..Limits::default()
+        },
+        ..Method::default()
+    };
+    let before = IN_USE.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let report = check_with(&AppendLog, history, &method).expect("operations of a log");
+    let peak = PEAK.load(Ordering::Relaxed) - before;
+    (report.verdict, peak as u64)
+}
+
+const LIMIT: u64 = 64 << 20;
+
+#[test]
+fn a_search_through_long_lists_keeps_to_the_limit() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // Fifty elements that may lie in any order, and a read that shows none of the orders.
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend((0..50).map(|element| format!("{element} :invoke :append {element}")));
+    lines.extend((0..50).map(|element| format!("{element} :ok :append {element}")));
+    lines.push("50 :invoke :read".to_owned());
+    lines.push(format!("50 :ok :read {}", list(0..49)));
+    let (verdict, peak) = searched(&log(&lines), LIMIT);
+    let Verdict::Unknown(why) = verdict else {
+        panic!("expected no verdict, but got {verdict:?}");
+    };
+    assert!(why.contains("the limit of 64 MiB of memory"), "{why}");
+    assert!(peak < LIMIT + LIMIT / 4, "{peak} bytes");
+    assert!(peak > LIMIT / 4, "{peak} bytes: there was room left");
+}
+
+#[test]
+fn a_search_for_the_few_that_matter_keeps_to_the_limit() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // Fifty elements one after another, of which a read shows the first two the wrong way round. It
+    // takes no search to see that this is impossible; of which fifty operations it does.
+    let mut lines: Vec<String> = Vec::new();
+    for element in 0..50 {
+        lines.push(format!("0 :invoke :append {element}"));
+        lines.push(format!("0 :ok :append {element}"));
+    }
+    lines.push("0 :invoke :read".to_owned());
+    lines.push(format!(
+        "0 :ok :read {}",
+        list([1, 0].into_iter().chain(2..50))
+    ));
+    let limit = LIMIT / 16;
+    let (verdict, peak) = searched(&log(&lines), limit);
+    let Verdict::Invalid(anomaly) = verdict else {
+        panic!("expected an anomaly, but got {verdict:?}");
+    };
+    assert!(anomaly.witness.contains(&50), "{anomaly:?}");
+    assert!(peak < limit + limit / 4, "{peak} bytes");
+    assert!(peak > limit / 4, "{peak} bytes: there was room left");
 }

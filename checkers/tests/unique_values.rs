@@ -365,7 +365,7 @@ fn queues() {
 fn sets() {
     compare_all(4, |operations, crash_in, random, tally| {
         let mut object = elements("add", "read", random);
-        let history = history(&mut object, 8 + operations / 8, crash_in, random);
+        let history = history(&mut object, operations / 2, crash_in, random);
         compare(GrowOnlySet, &history, tally);
     });
 }
@@ -374,7 +374,7 @@ fn sets() {
 fn logs() {
     compare_all(5, |operations, crash_in, random, tally| {
         let mut object = elements("append", "read", random);
-        let history = history(&mut object, 6 + operations / 14, crash_in, random);
+        let history = history(&mut object, operations / 2, crash_in, random);
         compare(AppendLog, &history, tally);
     });
 }

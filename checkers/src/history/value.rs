@@ -20,6 +20,13 @@ pub enum Value {
     Map(BTreeMap<Self, Self>),
 }
 
+impl Value {
+    /// About how many bytes it holds beyond its own size: texts, elements, entries.
+    pub fn heap_bytes(&self) -> usize {
+        super::ValueRef::from(self).heap_bytes()
+    }
+}
+
 impl fmt::Display for Value {
     /// As [`super::ValueRef`].
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -74,6 +74,26 @@ impl<'h> ValueRef<'h> {
         }
     }
 
+    /// About how many bytes it will hold beyond its own size once it is a [`Value`].
+    pub(crate) fn heap_bytes(self) -> usize {
+        match self {
+            Self::Nil | Self::Bool(_) | Self::Int(_) => 0,
+            Self::Text(text) => text.len(),
+            Self::List(list) => list
+                .iter()
+                .map(|item| size_of::<Value>() + item.heap_bytes())
+                .sum(),
+            Self::Map(map) => {
+                // The nodes of a tree may be half empty.
+                let each = 4 * size_of::<Value>();
+                let entries = map.iter();
+                let entries =
+                    entries.map(|(key, value)| each + key.heap_bytes() + value.heap_bytes());
+                entries.sum()
+            }
+        }
+    }
+
     /// The place of its variant in the order of values.
     fn rank(self) -> u8 {
         match self {

@@ -2,25 +2,23 @@
 
 use super::judge::{Impossible, UnexplainedReturn};
 use super::minimise::{Core, minimise};
+use super::objects::Court;
 use super::prefix::BadPrefix;
 use crate::history::{EventRef, History, Operation};
-use crate::spec::{Call, DecodeError, Diagnosis, Spec};
+use crate::spec::{DecodeError, Diagnosis};
 use crate::verdict::Anomaly;
 
 /// How many states of the frontier are told.
 const STATES_TOLD_MAX: usize = 8;
 
 /// What is wrong with an impossible prefix of the history.
-pub(super) fn anomaly<S: Spec>(
-    spec: &S,
-    history: &History,
-    bad: &BadPrefix,
-) -> Result<Anomaly, DecodeError> {
+pub(super) fn anomaly(court: &Court<'_>, bad: &BadPrefix) -> Result<Anomaly, DecodeError> {
+    let history = court.history;
     let (diagnosis, explanation) = match &bad.impossible {
-        Impossible::Conflict(conflict) => by_conflict(spec, history, bad, conflict)?,
+        Impossible::Conflict(conflict) => by_conflict(court, bad, conflict)?,
         Impossible::Return(unexplained) => {
             let culprit = &history.operation(unexplained.culprit);
-            let diagnosis = diagnose(spec, history, bad, culprit)?;
+            let diagnosis = diagnose(court, bad, culprit)?;
             (
                 diagnosis.unwrap_or_else(|| no_order(culprit)),
                 explanation(history, bad.event, unexplained),
@@ -31,8 +29,8 @@ pub(super) fn anomaly<S: Spec>(
         // The algorithm knows that these are enough: no search has to find it out again.
         Impossible::Conflict(conflict) if *conflict == diagnosis => known_core(conflict),
         _ => {
-            let calls = bad.calls(spec, history);
-            minimise(calls, &diagnosis.operations, &diagnosis.suspects)
+            let recorded = bad.recorded(history);
+            minimise(court.spec, recorded, &court.meter(1), &diagnosis)
         }
     };
     Ok(Anomaly {
@@ -60,19 +58,18 @@ fn known_core(conflict: &Diagnosis) -> Core {
 
 /// What the specification says of a conflict's last return, if it says anything; then the conflict
 /// explains it.
-fn by_conflict<S: Spec>(
-    spec: &S,
-    history: &History,
+fn by_conflict(
+    court: &Court<'_>,
     bad: &BadPrefix,
     conflict: &Diagnosis,
 ) -> Result<(Diagnosis, Vec<String>), DecodeError> {
     let named = conflict.operations.iter();
     let culprit = named
-        .map(|&id| history.operation(id))
+        .map(|&id| court.history.operation(id))
         .filter(|operation| operation.completed.is_some_and(|at| at <= bad.event))
         .max_by_key(|operation| operation.completed);
     let diagnosed = match culprit {
-        Some(culprit) => diagnose(spec, history, bad, &culprit)?,
+        Some(culprit) => diagnose(court, bad, &culprit)?,
         None => None,
     };
     let Some(mut diagnosis) = diagnosed else {
@@ -84,27 +81,20 @@ fn by_conflict<S: Spec>(
 }
 
 /// What the specification says, knowing no more than the prefix does.
-fn diagnose<S: Spec>(
-    spec: &S,
-    history: &History,
+fn diagnose(
+    court: &Court<'_>,
     bad: &BadPrefix,
     culprit: &Operation<'_>,
 ) -> Result<Option<Diagnosis>, DecodeError> {
     let end = culprit.completed.unwrap_or(bad.event);
-    let recorded = bad.calls(spec, history).recorded(end);
-    let mut calls = Vec::with_capacity(recorded.len());
-    for recorded in &recorded {
-        let decoded = spec.decode(recorded)?;
-        calls.push(Call {
-            decoded,
-            recorded,
-            has_times: history.has_times(),
-        });
+    let known = bad.recorded(court.history).iter();
+    let recorded: Vec<Operation<'_>> = known.take_while(|known| known.invoked < end).collect();
+    let place = recorded.iter().position(|known| known.id == culprit.id);
+    let has_times = court.history.has_times();
+    match place {
+        Some(culprit) => court.spec.diagnose_any(&recorded, culprit, has_times),
+        None => Ok(None),
     }
-    let culprit = recorded
-        .iter()
-        .position(|recorded| recorded.id == culprit.id);
-    Ok(culprit.and_then(|culprit| spec.diagnose(&calls, culprit)))
 }
 
 fn no_order(culprit: &Operation<'_>) -> Diagnosis {

@@ -2,12 +2,14 @@
 //! numbers. It is made once for an object and serves every search of its operations.
 
 use super::hashing::QuickMap;
-use crate::spec::{Effect, Reason, Spec};
+use super::meaning::Meaning;
+use crate::history::Operation;
+use crate::spec::Effect;
 
 /// An interned state.
-pub(super) type StateNumber = u32;
+pub(crate) type StateNumber = u32;
 /// Operations with equal effect and answer, which are interchangeable.
-pub(super) type ClassNumber = u32;
+pub(crate) type ClassNumber = u32;
 
 /// No state: the operation cannot happen.
 const NOWHERE: StateNumber = u32::MAX;
@@ -15,7 +17,7 @@ const UNKNOWN: StateNumber = u32::MAX - 1;
 
 /// How the state after an operation is found.
 #[derive(Clone, Copy)]
-enum Transition {
+pub(crate) enum Transition {
     /// It is this one, whatever the state before.
     To(StateNumber),
     /// It can happen in the one state alone, and leads to the other.
@@ -24,111 +26,92 @@ enum Transition {
     Column(u32),
 }
 
-pub(super) struct Class<S: Spec> {
-    operation: S::Operation,
-    returned: Option<S::Return>,
-    pub(super) effect: Effect,
+impl Transition {
+    /// From the only state in which it can happen; there it cannot either if it leads to none.
+    pub(super) fn from_to(only: StateNumber, next: Option<StateNumber>) -> Self {
+        Self::FromTo(only, next.unwrap_or(NOWHERE))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Class {
+    effect: Effect,
     transition: Transition,
 }
 
-pub(super) struct Catalogue<'a, S: Spec> {
-    spec: &'a S,
-    classes: Vec<Class<S>>,
-    class_numbers: QuickMap<(S::Operation, Option<S::Return>), ClassNumber>,
-    states: Vec<S::State>,
-    state_numbers: QuickMap<S::State, StateNumber>,
+pub(super) struct Catalogue<'a> {
+    meaning: Box<dyn Meaning + 'a>,
+    classes: Vec<Class>,
     /// By state, then column: the next state, as far as anybody has asked.
     table: Vec<Vec<StateNumber>>,
     /// For columns that are too many for a table.
     sparse: QuickMap<(StateNumber, u32), StateNumber>,
     columns: u32,
+    table_bytes: usize,
+    /// How many bytes it holds, and how many it may.
+    bytes: u64,
+    bytes_max: u64,
+    /// How many steps were taken by the specification itself.
+    steps: u64,
+    steps_max: u64,
 }
 
-impl<'a, S: Spec> Catalogue<'a, S> {
+impl<'a> Catalogue<'a> {
     pub(super) const INITIAL: StateNumber = 0;
     /// Wider tables would be mostly empty.
     const TABLE_COLUMNS_MAX: u32 = 1024;
+    /// More than anybody has.
+    const FULL: u64 = u64::MAX / 2;
 
-    pub(super) fn new(spec: &'a S) -> Self {
+    /// It will hold so many bytes, and then give wrong answers: see [`Catalogue::bytes`].
+    pub(super) fn new(meaning: Box<dyn Meaning + 'a>, bytes_max: u64) -> Self {
         let mut catalogue = Self {
-            spec,
+            meaning,
             classes: Vec::new(),
-            class_numbers: QuickMap::default(),
-            states: Vec::new(),
-            state_numbers: QuickMap::default(),
             table: Vec::new(),
             sparse: QuickMap::default(),
             columns: 0,
+            table_bytes: 0,
+            bytes: 0,
+            bytes_max,
+            steps: 0,
+            steps_max: u64::MAX,
         };
-        catalogue.intern(spec.initial());
+        catalogue.weigh();
         catalogue
     }
 
-    /// The class of an operation with this answer.
-    pub(super) fn class_of(
-        &mut self,
-        operation: S::Operation,
-        returned: Option<S::Return>,
-    ) -> ClassNumber {
-        let name = (operation, returned);
-        if let Some(&number) = self.class_numbers.get(&name) {
-            return number;
-        }
-        let number = self.classes.len() as ClassNumber;
-        let class = self.describe(name.0.clone(), name.1.clone());
-        self.classes.push(class);
-        self.class_numbers.insert(name, number);
-        number
+    /// Sets how many bytes it may hold, and how many steps the specification itself may have taken. Past
+    /// either it gives wrong answers, as [`Catalogue::bytes`] says.
+    pub(super) fn limit(&mut self, bytes_max: u64, steps_max: u64) {
+        self.bytes_max = bytes_max;
+        self.steps_max = steps_max;
+    }
+
+    /// The class of an operation, and whether it certainly happened; nothing if it did not.
+    pub(super) fn class_of(&mut self, recorded: &Operation<'_>) -> Option<(ClassNumber, bool)> {
+        let (class, is_certain) = self.meaning.class_of(recorded)?;
+        self.describe_until(class);
+        Some((class, is_certain))
     }
 
     /// The class of the same operation where nobody knows whether it happened.
     pub(super) fn relaxed(&mut self, class: ClassNumber) -> ClassNumber {
-        let operation = self.classes[class as usize].operation.clone();
-        self.class_of(operation, None)
+        let class = self.meaning.relaxed(class);
+        self.describe_until(class);
+        class
     }
 
-    fn describe(&mut self, operation: S::Operation, returned: Option<S::Return>) -> Class<S> {
-        let answer = returned.as_ref();
-        let mut effect = self.spec.effect(&operation, answer);
-        let overwritten = match effect {
-            Effect::Overwrite => self
-                .spec
-                .step(&self.spec.initial(), &operation, answer)
-                .ok(),
-            Effect::ReadOnly | Effect::Update => None,
-        };
-        let transition = match (overwritten, self.spec.only_state(&operation, answer)) {
-            (Some(target), _) => Transition::To(self.intern(target)),
-            (None, Some(only)) => {
-                let next = self.spec.step(&only, &operation, answer).ok();
-                let next = next.map_or(NOWHERE, |next| self.intern(next));
-                Transition::FromTo(self.intern(only), next)
-            }
-            (None, None) => {
+    fn describe_until(&mut self, last: ClassNumber) {
+        while self.classes.len() <= last as usize {
+            let class = self.classes.len() as ClassNumber;
+            let (effect, transition) = self.meaning.describe(class, self.columns);
+            if let Transition::Column(_) = transition {
                 self.columns += 1;
-                Transition::Column(self.columns - 1)
             }
-        };
-        if effect == Effect::Overwrite && !matches!(transition, Transition::To(_)) {
-            // An overwrite that cannot happen is none: the specification breaks its word.
-            effect = Effect::Update;
+            self.classes.push(Class { effect, transition });
+            self.weigh();
         }
-        Class {
-            operation,
-            returned,
-            effect,
-            transition,
-        }
-    }
-
-    pub(super) fn intern(&mut self, state: S::State) -> StateNumber {
-        if let Some(&number) = self.state_numbers.get(&state) {
-            return number;
-        }
-        let number = self.states.len() as StateNumber;
-        self.states.push(state.clone());
-        self.state_numbers.insert(state, number);
-        number
     }
 
     /// The state after an operation of the class, if it can happen.
@@ -151,14 +134,24 @@ impl<'a, S: Spec> Catalogue<'a, S> {
         if known != UNKNOWN {
             return known;
         }
+        self.find_out(state, class, column)
+    }
+
+    #[cold]
+    fn find_out(&mut self, state: StateNumber, class: ClassNumber, column: u32) -> StateNumber {
         if column >= Self::TABLE_COLUMNS_MAX
             && let Some(&known) = self.sparse.get(&(state, column))
         {
             return known;
         }
-        let next = self.step_in_words(state, class).ok();
-        let next = next.map_or(NOWHERE, |next| self.intern(next));
+        if self.bytes > self.bytes_max || self.steps >= self.steps_max {
+            self.bytes = Self::FULL;
+            return NOWHERE;
+        }
+        self.steps += 1;
+        let next = self.meaning.step(state, class).unwrap_or(NOWHERE);
         self.note(state, column, next);
+        self.weigh();
         next
     }
 
@@ -173,48 +166,54 @@ impl<'a, S: Spec> Catalogue<'a, S> {
         }
         let row = &mut self.table[state];
         if row.len() <= column {
+            let held = row.capacity();
             row.resize(self.columns.min(Self::TABLE_COLUMNS_MAX) as usize, UNKNOWN);
+            self.table_bytes += (row.capacity() - held) * size_of::<StateNumber>();
         }
         row[column] = next;
     }
 
-    fn step_in_words(&self, state: StateNumber, class: ClassNumber) -> Result<S::State, Reason> {
-        let class = &self.classes[class as usize];
-        let state = &self.states[state as usize];
-        self.spec
-            .step(state, &class.operation, class.returned.as_ref())
-    }
-
-    /// Why an operation of the class cannot happen in the state.
-    pub(super) fn explain(&self, state: StateNumber, class: ClassNumber) -> String {
-        match self.step_in_words(state, class) {
-            Err(reason) => reason.into_owned(),
-            Ok(_) => "it can happen".to_owned(),
-        }
-    }
-
-    pub(super) fn state(&self, state: StateNumber) -> &S::State {
-        &self.states[state as usize]
-    }
-
-    pub(super) fn operation(&self, class: ClassNumber) -> &S::Operation {
-        &self.classes[class as usize].operation
-    }
-
-    /// How many bytes it holds by now, what operations and states point to not included.
-    pub(super) fn bytes(&self) -> u64 {
-        let cells: usize = self.table.iter().map(Vec::capacity).sum();
-        let of_class = size_of::<Class<S>>() + 2 * size_of::<(S::Operation, Option<S::Return>)>();
-        let of_state = 3 * size_of::<S::State>() + size_of::<Vec<StateNumber>>();
-        let bytes = self.classes.capacity() * of_class
-            + self.states.capacity() * of_state
-            + cells * size_of::<StateNumber>()
+    fn weigh(&mut self) {
+        let bytes = self.meaning.bytes()
+            + self.classes.capacity() * size_of::<Class>()
+            + self.table.capacity() * size_of::<Vec<StateNumber>>()
+            + self.table_bytes
             + self.sparse.capacity() * 2 * size_of::<(StateNumber, u32, StateNumber)>();
-        bytes as u64
+        self.bytes = bytes as u64;
+    }
+
+    /// Why an operation of the class cannot happen in the state, which it tells too.
+    pub(super) fn explain(&self, state: StateNumber, class: ClassNumber) -> String {
+        self.meaning.explain(state, class)
+    }
+
+    /// How many bytes it holds by now. Once it has reached its limits it says of operations that they
+    /// cannot happen, and this is more than any limit: who relies on it asks for this after all else.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// How many steps the specification itself has taken, which cost the most.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Forgets all but the initial state, and some others and some classes, which get new numbers.
+    pub(super) fn keep(&mut self, states: &mut [StateNumber], classes: &mut [ClassNumber]) {
+        self.meaning.keep(states, classes);
+        self.classes.clear();
+        self.table.clear();
+        self.sparse = QuickMap::default();
+        self.columns = 0;
+        self.table_bytes = 0;
+        if let Some(&last) = classes.iter().max() {
+            self.describe_until(last);
+        }
+        self.weigh();
     }
 
     pub(super) fn state_count(&self) -> usize {
-        self.states.len()
+        self.meaning.state_count()
     }
 
     pub(super) fn class_count(&self) -> usize {
@@ -244,7 +243,8 @@ impl<'a, S: Spec> Catalogue<'a, S> {
     }
 
     /// Every state that so many operations of the classes can lead to in any order, and maybe more;
-    /// `None` if there are more than so many, or if it takes more than so many steps to tell.
+    /// `None` if there are more than so many, or if it takes more than so many steps or too much room to
+    /// tell.
     pub(super) fn reachable(
         &mut self,
         classes: &[ClassNumber],
@@ -261,23 +261,24 @@ impl<'a, S: Spec> Catalogue<'a, S> {
                 (layer, layer_from) = (layer + 1, states.len());
             }
             if layer > operations {
-                return Some(states);
+                break;
             }
             let state = states[next];
             next += 1;
-            if next * classes.len() > steps_max || states.len() > states_max {
+            let is_full = self.bytes > self.bytes_max;
+            if is_full || next * classes.len() > steps_max || states.len() > states_max {
                 return None;
             }
             for &class in classes {
                 let Some(after) = self.step(state, class) else {
                     continue;
                 };
-                is_known.resize(self.states.len().max(is_known.len()), false);
+                is_known.resize(self.state_count().max(is_known.len()), false);
                 if !std::mem::replace(&mut is_known[after as usize], true) {
                     states.push(after);
                 }
             }
         }
-        Some(states)
+        (self.bytes <= self.bytes_max).then_some(states)
     }
 }

@@ -4,7 +4,7 @@ use super::catalogue::StateNumber;
 use super::configuration::Configuration;
 use super::problem::ANY_STATE;
 use super::walk::{Choice, Walk};
-use crate::spec::{Effect, Spec};
+use crate::spec::Effect;
 
 /// How soon a choice is tried: the first may well lead to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,9 +33,9 @@ struct Wishes {
 }
 
 impl Wishes {
-    fn note<S: Spec, const WORDS: usize>(
+    fn note<const WORDS: usize>(
         &mut self,
-        walk: &Walk<'_, '_, S, WORDS>,
+        walk: &Walk<'_, '_, WORDS>,
         configuration: &Configuration<WORDS>,
     ) {
         self.only.clear();
@@ -53,9 +53,9 @@ impl Wishes {
 
 impl Choices {
     /// Adds the choices to the list, the first to be tried last.
-    pub(super) fn push<S: Spec, const WORDS: usize>(
+    pub(super) fn push<const WORDS: usize>(
         &mut self,
-        walk: &mut Walk<'_, '_, S, WORDS>,
+        walk: &mut Walk<'_, '_, WORDS>,
         configuration: &Configuration<WORDS>,
         choices: &mut Vec<Choice>,
     ) {
@@ -74,9 +74,9 @@ impl Choices {
         self.ranked.push((rank, place, choice));
     }
 
-    fn rank_due<S: Spec, const WORDS: usize>(
+    fn rank_due<const WORDS: usize>(
         &mut self,
-        walk: &mut Walk<'_, '_, S, WORDS>,
+        walk: &mut Walk<'_, '_, WORDS>,
         configuration: &Configuration<WORDS>,
     ) {
         let due = walk.due(configuration);
@@ -95,9 +95,9 @@ impl Choices {
     }
 
     /// Operations other than the one that is due: of equals, the first to return.
-    fn rank_open<S: Spec, const WORDS: usize>(
+    fn rank_open<const WORDS: usize>(
         &mut self,
-        walk: &mut Walk<'_, '_, S, WORDS>,
+        walk: &mut Walk<'_, '_, WORDS>,
         configuration: &Configuration<WORDS>,
     ) {
         self.gather_first_of_class(walk, configuration);
@@ -123,9 +123,9 @@ impl Choices {
         }
     }
 
-    fn gather_first_of_class<S: Spec, const WORDS: usize>(
+    fn gather_first_of_class<const WORDS: usize>(
         &mut self,
-        walk: &Walk<'_, '_, S, WORDS>,
+        walk: &Walk<'_, '_, WORDS>,
         configuration: &Configuration<WORDS>,
     ) {
         self.first_of_class.clear();
@@ -151,9 +151,9 @@ impl Choices {
     }
 
     /// Whether an open operation that is no overwrite, or an uncertain one, can happen in the state.
-    fn is_wanted_now<S: Spec, const WORDS: usize>(
+    fn is_wanted_now<const WORDS: usize>(
         &self,
-        walk: &mut Walk<'_, '_, S, WORDS>,
+        walk: &mut Walk<'_, '_, WORDS>,
         configuration: &Configuration<WORDS>,
         state: StateNumber,
     ) -> bool {
@@ -175,9 +175,9 @@ impl Choices {
             })
     }
 
-    fn rank_uncertain<S: Spec, const WORDS: usize>(
+    fn rank_uncertain<const WORDS: usize>(
         &mut self,
-        walk: &mut Walk<'_, '_, S, WORDS>,
+        walk: &mut Walk<'_, '_, WORDS>,
         configuration: &Configuration<WORDS>,
     ) {
         let problem = walk.problem;
@@ -207,9 +207,9 @@ impl Choices {
         }
     }
 
-    fn rank_uncertain_class<S: Spec, const WORDS: usize>(
+    fn rank_uncertain_class<const WORDS: usize>(
         &mut self,
-        walk: &mut Walk<'_, '_, S, WORDS>,
+        walk: &mut Walk<'_, '_, WORDS>,
         configuration: &Configuration<WORDS>,
         index: u32,
     ) {

@@ -1,12 +1,14 @@
 //! One object's operations in, one judgement out.
 
+use super::any_spec::AnySpec;
 use super::catalogue::{Catalogue, StateNumber};
 use super::limits::{Exceeded, Meter};
 use super::problem::{CONCURRENCY_MAX, Item, Problem};
 use super::search::{Found, Search};
 use super::strategy::Strategy;
 use super::trail::Moment;
-use crate::spec::{Calls, Decided, Decision, Diagnosis, Spec};
+use crate::history::History;
+use crate::spec::{Decided, Decision, Diagnosis, NEVER, Recorded};
 
 pub(super) enum Judgement {
     /// The ids of the operations, each with the moment at which it happened, in order.
@@ -60,14 +62,15 @@ pub(super) struct Disagreement {
 }
 
 /// Judges operations on an object in its initial state.
-pub(super) fn judge<S: Spec>(
+pub(super) fn judge(
+    spec: &dyn AnySpec,
     strategy: Strategy,
-    calls: Calls<'_, S>,
+    recorded: Recorded<'_>,
     meter: &mut Meter,
 ) -> Result<Judged, Disagreement> {
     let decided = match strategy {
         Strategy::General => None,
-        Strategy::Auto | Strategy::Special | Strategy::CrossCheck => calls.spec().decide(calls),
+        Strategy::Auto | Strategy::Special | Strategy::CrossCheck => spec.decide_on(recorded),
     };
     match (decided, strategy) {
         (None, Strategy::Special) => Ok(Judged {
@@ -78,17 +81,17 @@ pub(super) fn judge<S: Spec>(
             algorithm: "none",
         }),
         (None, _) => Ok(Judged {
-            judgement: search(calls, meter),
+            judgement: search(spec, recorded, meter),
             algorithm: "search",
         }),
-        (Some(decided), Strategy::CrossCheck) => cross_check(decided, calls, meter),
-        (Some(decided), _) => Ok(by_decision(decided, calls)),
+        (Some(decided), Strategy::CrossCheck) => cross_check(decided, spec, recorded, meter),
+        (Some(decided), _) => Ok(by_decision(decided, recorded.history())),
     }
 }
 
-fn by_decision<S: Spec>(decided: Decided, calls: Calls<'_, S>) -> Judged {
+fn by_decision(decided: Decided, history: &History) -> Judged {
     let judgement = match decided.decision {
-        Decision::Possible(order) => Judgement::Possible(with_moments(calls, &order)),
+        Decision::Possible(order) => Judgement::Possible(with_moments(history, &order)),
         Decision::Impossible(diagnosis) => Judgement::Impossible(Impossible::Conflict(diagnosis)),
     };
     Judged {
@@ -98,17 +101,18 @@ fn by_decision<S: Spec>(decided: Decided, calls: Calls<'_, S>) -> Judged {
 }
 
 /// Asks the search whether it says the same, within its limits.
-fn cross_check<S: Spec>(
+fn cross_check(
     decided: Decided,
-    calls: Calls<'_, S>,
+    spec: &dyn AnySpec,
+    recorded: Recorded<'_>,
     meter: &mut Meter,
 ) -> Result<Judged, Disagreement> {
-    let searched = search(calls, meter);
+    let searched = search(spec, recorded, meter);
     let special_says = match (&decided.decision, &searched) {
         (_, Judgement::Exceeded { .. })
         | (Decision::Possible(_), Judgement::Possible(_))
         | (Decision::Impossible(_), Judgement::Impossible(_)) => {
-            return Ok(by_decision(decided, calls));
+            return Ok(by_decision(decided, recorded.history()));
         }
         (Decision::Possible(_), _) => "possible".to_owned(),
         (Decision::Impossible(diagnosis), _) => format!("impossible ({})", diagnosis.sentence),
@@ -120,8 +124,7 @@ fn cross_check<S: Spec>(
 }
 
 /// Each operation of an order happens as early as those before it allow.
-fn with_moments<S: Spec>(calls: Calls<'_, S>, order: &[u32]) -> Vec<(Moment, u32)> {
-    let history = calls.history();
+fn with_moments(history: &History, order: &[u32]) -> Vec<(Moment, u32)> {
     let mut now = 0;
     let happens = order.iter().map(|&id| {
         now = (2 * history.operations().invoked(id as usize) as Moment + 1).max(now);
@@ -131,16 +134,17 @@ fn with_moments<S: Spec>(calls: Calls<'_, S>, order: &[u32]) -> Vec<(Moment, u32
 }
 
 /// Judges by the general search.
-fn search<S: Spec>(calls: Calls<'_, S>, meter: &mut Meter) -> Judgement {
-    if let Err(limit) = meter.reserve(Problem::bytes_of(calls.len_max())) {
-        return Judgement::Exceeded { limit, event: 0 };
-    }
-    let (mut catalogue, items) = compile(calls);
-    let problem = match Problem::new(&catalogue, items) {
-        Ok(problem) => problem,
+fn search(spec: &dyn AnySpec, recorded: Recorded<'_>, meter: &mut Meter) -> Judgement {
+    let compiled = compile(spec, recorded, meter);
+    let laid_out = compiled.and_then(|(catalogue, items)| {
+        let problem = Problem::new(&catalogue, items)?;
+        Ok((catalogue, problem))
+    });
+    let (mut catalogue, problem) = match laid_out {
+        Ok(laid_out) => laid_out,
         Err(limit) => return Judgement::Exceeded { limit, event: 0 },
     };
-    match find(&problem, &mut catalogue, &[Catalogue::<S>::INITIAL], meter) {
+    match find(&problem, &mut catalogue, &[Catalogue::INITIAL], meter) {
         Found::Order(trail) => {
             let id = |number: u32| problem.items[number as usize].id;
             let order = trail.in_order();
@@ -153,10 +157,8 @@ fn search<S: Spec>(calls: Calls<'_, S>, meter: &mut Meter) -> Judgement {
         Found::Impossible(frontier) => {
             let step = problem.steps[frontier.step as usize];
             let culprit = problem.items[step.operation() as usize];
-            let reasons = frontier.states.iter().map(|&state| {
-                let reason = catalogue.explain(state, culprit.class);
-                format!("state {}: {reason}", catalogue.state(state))
-            });
+            let states = frontier.states.iter();
+            let reasons = states.map(|&state| catalogue.explain(state, culprit.class));
             Judgement::Impossible(Impossible::Return(UnexplainedReturn {
                 event: culprit.completed as usize,
                 culprit: culprit.id as usize,
@@ -171,30 +173,46 @@ fn event(problem: &Problem, step: u32) -> usize {
     step.map_or(0, |&step| problem.event(step) as usize)
 }
 
-/// The calls as numbers, and what the numbers mean.
-pub(super) fn compile<'a, S: Spec>(calls: Calls<'a, S>) -> (Catalogue<'a, S>, Vec<Item>) {
-    let mut catalogue = Catalogue::new(calls.spec());
-    let mut items = Vec::with_capacity(calls.len_max());
-    items.extend(calls.iter().map(|called| Item {
-        id: called.id,
-        class: catalogue.class_of(called.operation, called.returned),
-        invoked: called.invoked,
-        completed: called.completed,
-    }));
-    (catalogue, items)
+/// The operations as numbers, and what the numbers mean.
+///
+/// # Errors
+/// Where they do not fit into the memory.
+pub(super) fn compile<'a>(
+    spec: &'a dyn AnySpec,
+    recorded: Recorded<'_>,
+    meter: &Meter,
+) -> Result<(Catalogue<'a>, Vec<Item>), Exceeded> {
+    let problem_bytes = Problem::bytes_of(recorded.len_max());
+    meter.reserve(problem_bytes)?;
+    let mut catalogue = Catalogue::new(spec.meaning(), meter.bytes_max());
+    let mut items = Vec::with_capacity(recorded.len_max());
+    for operation in recorded.iter() {
+        let Some((class, is_certain)) = catalogue.class_of(&operation) else {
+            continue;
+        };
+        meter.reserve(problem_bytes + catalogue.bytes())?;
+        let completed = operation.completed.filter(|_| is_certain);
+        items.push(Item {
+            id: operation.id as u32,
+            class,
+            invoked: operation.invoked as u32,
+            completed: completed.map_or(NEVER, |completed| completed as u32),
+        });
+    }
+    Ok((catalogue, items))
 }
 
 /// Searches with sets as wide as the problem needs.
-pub(super) fn find<S: Spec>(
+pub(super) fn find(
     problem: &Problem,
-    catalogue: &mut Catalogue<'_, S>,
+    catalogue: &mut Catalogue<'_>,
     starts: &[StateNumber],
     meter: &mut Meter,
 ) -> Found {
     const WORDS_MAX: usize = CONCURRENCY_MAX as usize / 64;
     match problem.slot_count {
-        0..=64 => Search::<S, 1>::new(problem, catalogue).run(starts, meter),
-        65..=256 => Search::<S, 4>::new(problem, catalogue).run(starts, meter),
-        _ => Search::<S, WORDS_MAX>::new(problem, catalogue).run(starts, meter),
+        0..=64 => Search::<1>::new(problem, catalogue).run(starts, meter),
+        65..=256 => Search::<4>::new(problem, catalogue).run(starts, meter),
+        _ => Search::<WORDS_MAX>::new(problem, catalogue).run(starts, meter),
     }
 }

@@ -9,7 +9,7 @@ pub struct Limits {
     /// How many configurations a search may visit, for each key. The same on every machine.
     pub configurations_max: u64,
     /// How many bytes the check may hold: the history and what searches keep, with what copies take
-    /// on growing. What states and operations of a specification point to is not known.
+    /// on growing. What states point to is known by [`crate::Spec::state_bytes`].
     pub memory_bytes_max: u64,
     /// How long the check may take. Off by default: with it, whether the answer is `Unknown` depends
     /// on the machine.
@@ -96,6 +96,11 @@ impl Meter {
             true => Err(Exceeded::MemoryBytes(self.limits.memory_bytes_max)),
             false => Ok(()),
         }
+    }
+
+    /// How many bytes may be held.
+    pub(super) fn bytes_max(&self) -> u64 {
+        self.search_bytes_max
     }
 
     /// Counts one more configuration, with so many bytes held.

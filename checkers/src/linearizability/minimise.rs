@@ -10,12 +10,13 @@
 //! such step: it makes its readers impossible.) The steps are taken in chunks, as in Zeller and
 //! Hildebrandt's "Simplifying and isolating failure-inducing input", 2002.
 
+use super::any_spec::AnySpec;
 use super::catalogue::{Catalogue, ClassNumber, StateNumber};
 use super::judge::{compile, find};
-use super::limits::{Limits, Meter};
+use super::limits::{Exceeded, Limits, Meter};
 use super::problem::{Item, Problem};
 use super::search::Found;
-use crate::spec::{Calls, Effect, NEVER, Spec};
+use crate::spec::{Diagnosis, Effect, NEVER, Recorded};
 use std::time::Instant;
 
 /// How much work goes into smaller sets: about an operation looked at. All bounds are counts, so
@@ -23,7 +24,12 @@ use std::time::Instant;
 const WORK_MAX: u64 = 30_000_000;
 /// What a visited configuration costs in comparison.
 const WORK_PER_CONFIGURATION: u64 = 16;
+/// What a step costs that the specification takes itself.
+const WORK_PER_STEP: u64 = 64;
 const CONFIGURATIONS_PER_TRY_MAX: u64 = 50_000;
+/// Where the specification has to take more steps than this, most lead to more such.
+const STEPS_PER_TRY_MAX: u64 = 4000;
+/// Beside what the operations themselves take.
 const MEMORY_BYTES_PER_TRY_MAX: u64 = 256 << 20;
 /// How much work goes into finding the states that the object can be in.
 const STATE_STEPS_MAX: usize = 1_000_000;
@@ -38,23 +44,40 @@ pub(super) struct Core {
     pub(super) is_minimal: bool,
 }
 
-/// Finds such operations among impossible calls. `named`, and those together with `suspects`, are
-/// guesses: where one is right, it saves the search, and `named` are all in the result.
-pub(super) fn minimise<S: Spec>(calls: Calls<'_, S>, named: &[usize], suspects: &[usize]) -> Core {
-    let mut attempt = Attempt::new(calls);
-    let states = attempt.reachable_states();
-    if let Some(states) = &states
-        && let Some(core) = attempt.without_past(states, named)
-    {
+/// Finds such operations among impossible ones, as far as the meter's room goes. The operations that a
+/// diagnosis names, and those together with its suspects, are guesses: where one is right, it saves the
+/// search, and those that are named are all in the result.
+pub(super) fn minimise(
+    spec: &dyn AnySpec,
+    recorded: Recorded<'_>,
+    meter: &Meter,
+    diagnosis: &Diagnosis,
+) -> Core {
+    let Diagnosis {
+        operations: named,
+        suspects,
+        ..
+    } = diagnosis;
+    let Ok(mut attempt) = Attempt::new(spec, recorded, meter) else {
+        let certain = |id: &usize| {
+            let operation = recorded.history().operation(*id);
+            matches!(spec.is_certain(&operation), Ok(Some(true)))
+        };
+        let ids = recorded.iter().map(|operation| operation.id);
+        return Core {
+            operations: ids.filter(certain).collect(),
+            is_minimal: false,
+        };
+    };
+    attempt.find_reachable_states();
+    if let Some(core) = attempt.without_past(named) {
         return united(core, named);
     }
     let guess = attempt.certain(|id| named.contains(&id) || suspects.contains(&id));
     if attempt.judge(&guess) == Judged::Impossible {
         return united(attempt.shrink(guess), named);
     }
-    if let Some(states) = states {
-        attempt.forget_the_past(states);
-    }
+    attempt.forget_the_past();
     let certain = attempt.certain(|_| true);
     attempt.shrink(certain)
 }
@@ -78,8 +101,12 @@ enum Judged {
     Unknown,
 }
 
-struct Attempt<'a, S: Spec> {
-    catalogue: Catalogue<'a, S>,
+struct Attempt<'a> {
+    catalogue: Catalogue<'a>,
+    /// How many bytes a search may hold, the catalogue included.
+    search_bytes_max: u64,
+    /// Every state that the object can ever be in, and maybe more; none if they are too many to tell.
+    reachable: Vec<StateNumber>,
     /// The states in which `items` may begin.
     starts: Vec<StateNumber>,
     items: Vec<Item>,
@@ -89,9 +116,9 @@ struct Attempt<'a, S: Spec> {
     work: u64,
 }
 
-impl<'a, S: Spec> Attempt<'a, S> {
-    fn new(calls: Calls<'a, S>) -> Self {
-        let (mut catalogue, items) = compile(calls);
+impl<'a> Attempt<'a> {
+    fn new(spec: &'a dyn AnySpec, recorded: Recorded<'_>, meter: &Meter) -> Result<Self, Exceeded> {
+        let (mut catalogue, items) = compile(spec, recorded, meter)?;
         let classes = 0..catalogue.class_count() as ClassNumber;
         let mut relax = |class: ClassNumber| {
             let is_read = catalogue.effect(class) == Effect::ReadOnly;
@@ -100,21 +127,48 @@ impl<'a, S: Spec> Attempt<'a, S> {
         let mut relaxed: Vec<Option<ClassNumber>> = classes.map(&mut relax).collect();
         let rest = relaxed.len() as ClassNumber..catalogue.class_count() as ClassNumber;
         relaxed.extend(rest.map(Some));
-        Self {
-            starts: vec![Catalogue::<S>::INITIAL],
+        // The items of a search are made of these, and the search is told of its own only.
+        let lists = 2 * size_of_val(&items[..]) + size_of_val(&relaxed[..]);
+        let left = meter.bytes_max().saturating_sub(lists as u64);
+        let search_bytes_max = left.min(catalogue.bytes() + MEMORY_BYTES_PER_TRY_MAX);
+        Ok(Self {
+            starts: vec![Catalogue::INITIAL],
+            reachable: Vec::new(),
             catalogue,
+            search_bytes_max,
             items,
             relaxed,
             work: 0,
-        }
+        })
     }
 
-    /// Every state that the operations can lead to in any order, and maybe more; `None` if they are
-    /// too many to tell.
-    fn reachable_states(&mut self) -> Option<Vec<StateNumber>> {
+    /// Every state that the operations can lead to in any order, unless they would fill the room.
+    fn find_reachable_states(&mut self) {
         let classes: Vec<ClassNumber> = (0..self.relaxed.len() as ClassNumber).collect();
         let limits = (STATES_MAX, STATE_STEPS_MAX);
-        self.catalogue.reachable(&classes, self.items.len(), limits)
+        self.catalogue.limit(self.search_bytes_max, u64::MAX);
+        let states = self.catalogue.reachable(&classes, self.items.len(), limits);
+        self.reachable = states.unwrap_or_default();
+        if self.is_crowded() {
+            self.reachable.clear();
+        }
+        self.make_room();
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.catalogue.bytes() > self.search_bytes_max / 2
+    }
+
+    /// Forgets the states that no search begins in, if there are so many that the next has no room.
+    fn make_room(&mut self) {
+        if !self.is_crowded() {
+            return;
+        }
+        let mut states = [&self.starts[..], &self.reachable].concat();
+        let mut classes: Vec<ClassNumber> = (0..self.relaxed.len() as ClassNumber).collect();
+        self.catalogue.keep(&mut states, &mut classes);
+        self.reachable = states.split_off(self.starts.len());
+        self.starts = states;
     }
 
     /// The ids of the certain operations among those that are wanted.
@@ -125,26 +179,32 @@ impl<'a, S: Spec> Attempt<'a, S> {
     }
 
     /// What stays of some operations, if they are impossible whatever was before the first of them.
-    fn without_past(&mut self, states: &[StateNumber], ids: &[usize]) -> Option<Core> {
+    fn without_past(&mut self, ids: &[usize]) -> Option<Core> {
+        if self.reachable.is_empty() {
+            return None;
+        }
         let ids = self.certain(|id| ids.contains(&id));
         let is_named = |item: &&Item| ids.contains(&(item.id as usize));
         let first = self.items.iter().find(is_named)?.invoked;
         let after = self.after(first);
         let whole = std::mem::replace(&mut self.items, after);
-        self.starts = states.to_vec();
+        self.starts = self.reachable.clone();
         if self.judge(&ids) == Judged::Impossible {
             return Some(self.shrink(ids));
         }
         self.items = whole;
-        self.starts = vec![Catalogue::<S>::INITIAL];
+        self.starts = vec![Catalogue::INITIAL];
         None
     }
 
     /// Forgets all before the last event after which the operations are impossible whatever was
     /// before it.
-    fn forget_the_past(&mut self, states: Vec<StateNumber>) {
+    fn forget_the_past(&mut self) {
+        if self.reachable.is_empty() {
+            return;
+        }
         let cuts: Vec<u32> = self.items.iter().map(|item| item.invoked).collect();
-        let starts = std::mem::replace(&mut self.starts, states);
+        self.starts = self.reachable.clone();
         let mut impossible = None;
         // The core of most histories is short, so cuts are tried from the end, ever further back.
         let (mut low, mut high) = (0, cuts.len());
@@ -166,7 +226,7 @@ impl<'a, S: Spec> Attempt<'a, S> {
         }
         match impossible {
             Some(after) => self.items = after,
-            None => self.starts = starts,
+            None => self.starts = vec![Catalogue::INITIAL],
         }
     }
 
@@ -257,12 +317,17 @@ impl<'a, S: Spec> Attempt<'a, S> {
         };
         let limits = Limits {
             configurations_max: CONFIGURATIONS_PER_TRY_MAX,
-            memory_bytes_max: MEMORY_BYTES_PER_TRY_MAX,
+            memory_bytes_max: self.search_bytes_max,
             time_max: None,
         };
         let mut meter = Meter::new(limits, Instant::now());
+        let steps = self.catalogue.steps();
+        let steps_max = steps + STEPS_PER_TRY_MAX;
+        self.catalogue.limit(self.search_bytes_max, steps_max);
         let found = find(&problem, &mut self.catalogue, &self.starts, &mut meter);
-        self.work += WORK_PER_CONFIGURATION * meter.configurations;
+        self.work += WORK_PER_CONFIGURATION * meter.configurations
+            + WORK_PER_STEP * (self.catalogue.steps() - steps);
+        self.make_room();
         match found {
             Found::Impossible(_) => Judged::Impossible,
             Found::Order(_) => Judged::Possible,

@@ -1,11 +1,12 @@
 //! The operations on each key, judged one key after another or several at once.
 
+use super::any_spec::AnySpec;
 use super::hashing::QuickMap;
 use super::judge::{Judged, Judgement, judge};
 use super::limits::Meter;
 use super::strategy::{CheckError, Method};
 use crate::history::{History, Value};
-use crate::spec::{Calls, DecodeError, Spec};
+use crate::spec::{DecodeError, Recorded};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -27,12 +28,12 @@ impl Object {
 }
 
 /// The objects of a history, ordered by key.
-pub(super) fn objects<S: Spec>(spec: &S, history: &History) -> Result<Vec<Object>, DecodeError> {
+pub(super) fn objects(spec: &dyn AnySpec, history: &History) -> Result<Vec<Object>, DecodeError> {
     let mut objects: Vec<Object> = Vec::new();
     let mut places: QuickMap<Option<Value>, usize> = QuickMap::default();
     for recorded in history.operations() {
-        spec.decode(&recorded)?;
-        let key = spec.key(&recorded);
+        spec.is_certain(&recorded)?;
+        let key = spec.key_of(&recorded);
         let place = *places.entry(key).or_insert_with_key(|key| {
             objects.push(Object {
                 key: key.clone(),
@@ -47,29 +48,17 @@ pub(super) fn objects<S: Spec>(spec: &S, history: &History) -> Result<Vec<Object
 }
 
 /// What judges need to know beyond the operations.
-pub(super) struct Court<'a, S> {
-    pub(super) spec: &'a S,
+#[derive(Clone, Copy)]
+pub(super) struct Court<'a> {
+    pub(super) spec: &'a dyn AnySpec,
     pub(super) history: &'a History,
     pub(super) method: &'a Method<'a>,
     pub(super) started: Instant,
 }
 
-/// Written out, since what is copied is a reference to a specification, and not one.
-impl<S> Clone for Court<'_, S> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<S> Copy for Court<'_, S> {}
-
-impl<'a, S: Spec> Court<'a, S> {
-    fn calls<'b>(&'b self, ids: &'b [u32]) -> Calls<'b, S> {
-        Calls::new(self.spec, self.history, ids)
-    }
-
+impl Court<'_> {
     /// A meter of what one object may cost, while so many share the memory.
-    fn meter(&self, shares: u64) -> Meter {
+    pub(super) fn meter(&self, shares: u64) -> Meter {
         let ids = self.history.operations().len() * size_of::<u32>();
         let held = (self.history.bytes() + ids) as u64;
         Meter::new(self.method.limits.clone(), self.started).beside(held, shares)
@@ -119,8 +108,8 @@ impl<'a, S: Spec> Court<'a, S> {
 
     fn judge_one(&self, object: &Object, shares: u64) -> Result<Judged, CheckError> {
         let mut meter = self.meter(shares);
-        let calls = self.calls(&object.ids);
-        judge(self.method.strategy, calls, &mut meter).map_err(|disagreement| {
+        let recorded = Recorded::new(self.history, &object.ids);
+        judge(self.spec, self.method.strategy, recorded, &mut meter).map_err(|disagreement| {
             CheckError::Disagreement {
                 of_key: object.of_key(),
                 special: disagreement.special,
@@ -132,8 +121,8 @@ impl<'a, S: Spec> Court<'a, S> {
     /// Judges an object's operations again, as far as they are known after the first `end` events.
     pub(super) fn judge_until(&self, ids: &[u32], end: usize) -> Result<Judgement, CheckError> {
         let mut meter = self.meter(1);
-        let calls = self.calls(ids).until(end);
-        let judged = judge(self.method.strategy, calls, &mut meter);
+        let recorded = Recorded::new(self.history, ids).until(end);
+        let judged = judge(self.spec, self.method.strategy, recorded, &mut meter);
         match judged {
             Ok(judged) => Ok(judged.judgement),
             Err(disagreement) => Err(CheckError::Disagreement {

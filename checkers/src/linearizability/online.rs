@@ -9,9 +9,10 @@
 mod window;
 
 use super::Limits;
+use super::any_spec::AnySpec;
 use super::hashing::QuickMap;
 use crate::history::{Event, EventKind, History, ProcessReuse, Value};
-use crate::spec::{Called, DecodeError, Spec, called};
+use crate::spec::{DecodeError, Spec};
 use crate::verdict::Anomaly;
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -19,10 +20,10 @@ use window::{Standing, Window};
 
 /// A judge of a history that is not over yet. The first bad event that it finds is the one that
 /// [`super::check`] finds in the whole history.
-pub struct Online<'a, S: Spec> {
-    spec: &'a S,
+pub struct Online<'a> {
+    spec: &'a dyn AnySpec,
     limits: Limits,
-    windows: Vec<Window<'a, S>>,
+    windows: Vec<Window<'a>>,
     window_of: QuickMap<Option<Value>, usize>,
     open: BTreeMap<u64, Open>,
     operation_count: u32,
@@ -52,9 +53,9 @@ pub enum OnlineError {
     Exceeded { event: u32, limit: String },
 }
 
-impl<'a, S: Spec> Online<'a, S> {
+impl<'a> Online<'a> {
     /// Before the first event. The limits are those of each event's search, and of what is kept.
-    pub fn new(spec: &'a S, limits: Limits) -> Self {
+    pub fn new<S: Spec>(spec: &'a S, limits: Limits) -> Self {
         Self {
             spec,
             limits,
@@ -114,13 +115,13 @@ impl<'a, S: Spec> Online<'a, S> {
     fn invoke(&mut self, event: &Event, at: u32) -> Result<(), OnlineError> {
         let id = self.operation_count;
         let begun = pair(vec![event.clone()]);
-        let key = self.spec.key(&begun.operation(0));
-        let called = self.read(&begun, id, at, None)?;
+        let key = self.spec.key_of(&begun.operation(0));
+        self.require_known(&begun, id, at)?;
         let window = *self.window_of.entry(key).or_insert(self.windows.len());
         if window == self.windows.len() {
-            self.windows.push(Window::new(self.spec));
+            self.windows.push(Window::new(self.spec, &self.limits));
         }
-        self.windows[window].invoke(id, at, called);
+        self.windows[window].invoke(id, at, &begun.operation(0));
         self.operation_count += 1;
         let event = event.clone();
         let open = Open {
@@ -146,8 +147,8 @@ impl<'a, S: Spec> Online<'a, S> {
             return Ok(None);
         }
         let whole = pair(vec![open.event.clone(), event.clone()]);
-        let called = self.read(&whole, open.id, open.invoked, Some(at))?;
-        self.windows[window].complete(open.invoked, called);
+        self.require_known(&whole, open.id, open.invoked)?;
+        self.windows[window].complete(open.invoked, at, &whole.operation(0));
         let exceeded = |limit: super::limits::Exceeded| OnlineError::Exceeded {
             event: at,
             limit: limit.to_string(),
@@ -164,32 +165,12 @@ impl<'a, S: Spec> Online<'a, S> {
         }
     }
 
-    /// The one operation of a history, as the specification reads it.
-    fn read(
-        &self,
-        history: &History,
-        id: u32,
-        invoked: u32,
-        completed: Option<u32>,
-    ) -> Result<Option<Called<S>>, OnlineError> {
-        let recorded = &history.operation(0);
-        if let Err(error) = self.spec.decode(recorded) {
-            return Err(OnlineError::Decode(DecodeError {
-                id: id as usize,
-                event: invoked as usize,
-                ..error
-            }));
-        }
-        let read = called(self.spec, recorded);
-        Ok(read.map(|read| Called {
-            id,
-            invoked,
-            completed: match (completed, &read.returned) {
-                (Some(completed), Some(_)) => completed,
-                _ => crate::spec::NEVER,
-            },
-            ..read
-        }))
+    /// Refuses the one operation of a history if it is none of the specification.
+    fn require_known(&self, history: &History, id: u32, invoked: u32) -> Result<(), OnlineError> {
+        let known = self.spec.is_certain(&history.operation(0));
+        let (id, event) = (id as usize, invoked as usize);
+        known.map_err(|error| DecodeError { id, event, ..error })?;
+        Ok(())
     }
 
     fn anomaly(

@@ -1,8 +1,9 @@
 //! Checks an order that is said to explain a history, without any search.
 
+use super::any_spec::AnySpec;
+use super::hashing::QuickMap;
 use crate::history::{History, Operations, Value};
-use crate::spec::{Spec, called};
-use std::collections::BTreeMap;
+use crate::spec::Spec;
 use thiserror::Error;
 
 /// Why an order does not explain a history.
@@ -29,14 +30,22 @@ pub fn verify_order<S: Spec>(
     history: &History,
     order: &[usize],
 ) -> Result<(), NotAnOrder> {
+    verify_by(spec, history, order)
+}
+
+pub(super) fn verify_by(
+    spec: &dyn AnySpec,
+    history: &History,
+    order: &[usize],
+) -> Result<(), NotAnOrder> {
     verify_each_once(spec, history, order)?;
     verify_time(history.operations(), order)?;
     replay(spec, history.operations(), order)
 }
 
 /// Each at most once, nothing that did not happen, and everything that did.
-fn verify_each_once<S: Spec>(
-    spec: &S,
+fn verify_each_once(
+    spec: &dyn AnySpec,
     history: &History,
     order: &[usize],
 ) -> Result<(), NotAnOrder> {
@@ -49,8 +58,7 @@ fn verify_each_once<S: Spec>(
     }
     let left_out = (0..is_placed.len()).filter(|&id| !is_placed[id]);
     for id in left_out {
-        let known = called(spec, &history.operation(id));
-        if known.is_some_and(|called| called.returned.is_some()) {
+        if let Ok(Some(true)) = spec.is_certain(&history.operation(id)) {
             return Err(NotAnOrder::Missing(id));
         }
     }
@@ -77,23 +85,22 @@ fn verify_time(operations: Operations<'_>, order: &[usize]) -> Result<(), NotAnO
     Ok(())
 }
 
-fn replay<S: Spec>(
-    spec: &S,
+fn replay(
+    spec: &dyn AnySpec,
     operations: Operations<'_>,
     order: &[usize],
 ) -> Result<(), NotAnOrder> {
-    let mut states: BTreeMap<Option<Value>, S::State> = BTreeMap::new();
+    let mut objects: QuickMap<Option<Value>, usize> = QuickMap::default();
+    let mut replay = spec.replay();
     for recorded in order.iter().filter_map(|&id| operations.get(id)) {
-        let called = called(spec, &recorded).ok_or(NotAnOrder::DidNotHappen(recorded.id))?;
-        let state = states
-            .entry(spec.key(&recorded))
-            .or_insert_with(|| spec.initial());
-        *state = spec
-            .step(state, &called.operation, called.returned.as_ref())
-            .map_err(|reason| NotAnOrder::Impossible {
-                id: recorded.id,
-                reason: reason.into_owned(),
-            })?;
+        let id = recorded.id;
+        let next = objects.len();
+        let object = *objects.entry(spec.key_of(&recorded)).or_insert(next);
+        let done = replay.step(object, &recorded);
+        done.map_err(|reason| match reason {
+            Some(reason) => NotAnOrder::Impossible { id, reason },
+            None => NotAnOrder::DidNotHappen(id),
+        })?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::judge::{Impossible, Judgement};
 use super::objects::Court;
 use super::strategy::CheckError;
 use crate::history::History;
-use crate::spec::{Calls, Spec};
+use crate::spec::Recorded;
 
 /// A prefix of a history in which one key's operations are impossible.
 pub(super) struct BadPrefix {
@@ -22,16 +22,13 @@ pub(super) struct BadPrefix {
 
 impl BadPrefix {
     /// What is known of the key's operations in the prefix.
-    pub(super) fn calls<'a, S: Spec>(&'a self, spec: &'a S, history: &'a History) -> Calls<'a, S> {
-        Calls::new(spec, history, &self.ids).until(self.event + 1)
+    pub(super) fn recorded<'a>(&'a self, history: &'a History) -> Recorded<'a> {
+        Recorded::new(history, &self.ids).until(self.event + 1)
     }
 }
 
 /// The shortest impossible prefix of an impossible one, unless the limits are met on the way.
-pub(super) fn shorten<S: Spec>(
-    court: &Court<'_, S>,
-    mut shortest: BadPrefix,
-) -> Result<BadPrefix, CheckError> {
+pub(super) fn shorten(court: &Court<'_>, mut shortest: BadPrefix) -> Result<BadPrefix, CheckError> {
     let (mut possible, mut end) = guess(court.history, &shortest);
     while possible < shortest.event {
         match court.judge_until(&shortest.ids, end)? {

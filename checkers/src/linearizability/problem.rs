@@ -3,7 +3,7 @@
 use super::catalogue::{Catalogue, ClassNumber, StateNumber};
 use super::limits::Exceeded;
 use super::slots::Slots;
-use crate::spec::{Effect, NEVER, Spec};
+use crate::spec::{Effect, NEVER};
 
 /// An operation's place among those of a problem.
 pub(super) type OperationNumber = u32;
@@ -82,10 +82,7 @@ impl Problem {
     ///
     /// # Errors
     /// Where more operations are open at once than a search can handle.
-    pub(super) fn new<S: Spec>(
-        catalogue: &Catalogue<'_, S>,
-        mut items: Vec<Item>,
-    ) -> Result<Self, Exceeded> {
+    pub(super) fn new(catalogue: &Catalogue<'_>, mut items: Vec<Item>) -> Result<Self, Exceeded> {
         items.retain(|item| {
             item.completed != NEVER || catalogue.effect(item.class) != Effect::ReadOnly
         });
@@ -130,7 +127,7 @@ impl Problem {
         Ok(())
     }
 
-    fn gather_uncertain<S: Spec>(&mut self, catalogue: &Catalogue<'_, S>) {
+    fn gather_uncertain(&mut self, catalogue: &Catalogue<'_>) {
         let mut index_of = vec![NEVER; catalogue.class_count()];
         for (number, item) in self.items.iter().enumerate() {
             if item.completed != NEVER {
@@ -167,7 +164,7 @@ impl Problem {
 
     /// Notes until when each state can matter to anyone: an overwrite after which only overwrites
     /// come might as well go unseen.
-    fn note_wishes<S: Spec>(&mut self, catalogue: &Catalogue<'_, S>) {
+    fn note_wishes(&mut self, catalogue: &Catalogue<'_>) {
         for item in &self.items {
             let last = match catalogue.only_state(item.class) {
                 _ if catalogue.target(item.class).is_some() => continue,

@@ -27,7 +27,6 @@ use super::problem::Problem;
 use super::trail::Trail;
 use super::used::{ClassSet, UsedTable};
 use super::walk::{Choice, Walk};
-use crate::spec::Spec;
 
 /// What the search found out.
 pub(super) enum Found {
@@ -60,8 +59,8 @@ struct Frame {
     missed: ClassSet,
 }
 
-pub(super) struct Search<'p, 'a, S: Spec, const WORDS: usize> {
-    pub(super) walk: Walk<'p, 'a, S, WORDS>,
+pub(super) struct Search<'p, 'a, const WORDS: usize> {
+    pub(super) walk: Walk<'p, 'a, WORDS>,
     /// Where the search began.
     start: Configuration<WORDS>,
     frames: Vec<Frame>,
@@ -81,12 +80,15 @@ enum Next {
     GoOn,
 }
 
-impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
-    pub(super) fn new(problem: &'p Problem, catalogue: &'p mut Catalogue<'a, S>) -> Self {
+/// Is told of each configuration that explains everything.
+type AtEnd<'f, const WORDS: usize> = &'f mut dyn FnMut(&Configuration<WORDS>, &UsedTable) -> Next;
+
+impl<'p, 'a, const WORDS: usize> Search<'p, 'a, WORDS> {
+    pub(super) fn new(problem: &'p Problem, catalogue: &'p mut Catalogue<'a>) -> Self {
         Self {
-            problem_bytes: problem.bytes() + catalogue.bytes(),
+            problem_bytes: problem.bytes() + Trail::bytes_of(problem.items.len()),
             walk: Walk::new(problem, catalogue),
-            start: Configuration::start(Catalogue::<S>::INITIAL, UsedTable::NONE),
+            start: Configuration::start(Catalogue::INITIAL, UsedTable::NONE),
             frames: Vec::new(),
             choices: Vec::new(),
             memo: Memo::new(),
@@ -149,17 +151,25 @@ impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
     }
 
     /// Visits all configurations, until one that explains everything makes it stop.
-    fn explore(
-        &mut self,
-        meter: &mut Meter,
-        at_end: &mut impl FnMut(&Configuration<WORDS>, &UsedTable) -> Next,
-    ) -> Result<Next, Exceeded> {
+    fn explore(&mut self, meter: &mut Meter, at_end: AtEnd<'_, WORDS>) -> Result<Next, Exceeded> {
         meter.visit(self.bytes())?;
         let mut start = self.start;
-        if self.walk.advance(&mut start, &mut ()) {
-            return Ok(at_end(&start, &self.walk.used));
-        }
-        self.enter(&start);
+        let next = if self.walk.advance(&mut start, &mut ()) {
+            at_end(&start, &self.walk.used)
+        } else {
+            self.enter(&start);
+            self.explore_frames(meter, at_end)?
+        };
+        // The catalogue may have had no room for what lies beyond.
+        meter.reserve(self.bytes())?;
+        Ok(next)
+    }
+
+    fn explore_frames(
+        &mut self,
+        meter: &mut Meter,
+        at_end: AtEnd<'_, WORDS>,
+    ) -> Result<Next, Exceeded> {
         while let Some(frame) = self.frames.last_mut() {
             if frame.first_choice as usize == self.choices.len() {
                 self.leave();
@@ -184,7 +194,8 @@ impl<'p, 'a, S: Spec, const WORDS: usize> Search<'p, 'a, S, WORDS> {
         let frames = self.frames.capacity() * size_of::<Frame>();
         let choices = self.choices.capacity() * size_of::<Choice>();
         let lists = (frames + choices) as u64;
-        self.problem_bytes + self.walk.used.bytes() + self.memo.bytes() + 2 * lists
+        let known = self.problem_bytes + self.walk.catalogue.bytes();
+        known + self.walk.used.bytes() + self.memo.bytes() + 2 * lists
     }
 
     /// Opens a configuration, unless one that is at least as good was visited before.

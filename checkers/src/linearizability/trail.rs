@@ -46,6 +46,14 @@ impl Trail {
         }
     }
 
+    /// How many bytes the trail of so many operations takes, and then their order.
+    pub(super) fn bytes_of(operation_count: usize) -> u64 {
+        let of_each = size_of::<(u32, OperationNumber, bool)>()
+            + size_of::<u32>()
+            + size_of::<(Moment, OperationNumber)>();
+        (operation_count * of_each) as u64
+    }
+
     /// Each operation with a moment between its invocation and its return; moments never decrease.
     pub(super) fn in_order(self) -> impl Iterator<Item = (Moment, OperationNumber)> {
         let last_place = self.last_place;

@@ -7,7 +7,7 @@ use super::problem::{OperationNumber, Problem};
 use super::slots::Slots;
 use super::trail::Recorder;
 use super::used::{ClassSet, UsedTable};
-use crate::spec::{Effect, Spec};
+use crate::spec::Effect;
 
 /// What to do next in a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,17 +20,17 @@ pub(super) enum Choice {
 }
 
 /// A search's view of a problem, from a place that moves with it.
-pub(super) struct Walk<'p, 'a, S: Spec, const WORDS: usize> {
+pub(super) struct Walk<'p, 'a, const WORDS: usize> {
     pub(super) problem: &'p Problem,
-    pub(super) catalogue: &'p mut Catalogue<'a, S>,
+    pub(super) catalogue: &'p mut Catalogue<'a>,
     pub(super) open: Open,
     pub(super) used: UsedTable,
     /// Classes of uncertain operations that were wanted while none was left.
     pub(super) missed: ClassSet,
 }
 
-impl<'p, 'a, S: Spec, const WORDS: usize> Walk<'p, 'a, S, WORDS> {
-    pub(super) fn new(problem: &'p Problem, catalogue: &'p mut Catalogue<'a, S>) -> Self {
+impl<'p, 'a, const WORDS: usize> Walk<'p, 'a, WORDS> {
+    pub(super) fn new(problem: &'p Problem, catalogue: &'p mut Catalogue<'a>) -> Self {
         Self {
             open: Open::new(problem),
             problem,

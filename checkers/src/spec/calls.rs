@@ -6,15 +6,70 @@ use crate::history::{self, History, Outcome};
 /// The moment of a completion that never comes.
 pub const NEVER: u32 = u32::MAX;
 
-/// The operations on one key that may have happened, in the order of their invocations. They are read
-/// from the history each time, so that whoever wants them all can keep them as narrow as it likes.
-pub struct Calls<'a, S: Spec + ?Sized> {
-    spec: &'a S,
+/// The operations on one key as they lie in the history, as far as they are known.
+#[derive(Clone, Copy)]
+pub(crate) struct Recorded<'a> {
     history: &'a History,
     /// The ids of the operations on the key, ascending.
     ids: &'a [u32],
     /// How many of the history's events are known.
     end: usize,
+}
+
+impl<'a> Recorded<'a> {
+    /// The operations with these ids, which are those on one key.
+    pub(crate) fn new(history: &'a History, ids: &'a [u32]) -> Self {
+        let end = history.events().len();
+        assert!(
+            u32::try_from(end).is_ok_and(|end| end < NEVER / 2),
+            "a history has fewer than 2^31 - 1 events"
+        );
+        Self { history, ids, end }
+    }
+
+    /// What is known of them after the first `end` events.
+    pub(crate) fn until(self, end: usize) -> Self {
+        Self {
+            end: end.min(self.end),
+            ..self
+        }
+    }
+
+    pub(crate) fn history(self) -> &'a History {
+        self.history
+    }
+
+    /// There are at most so many.
+    pub(crate) fn len_max(self) -> usize {
+        self.ids.len()
+    }
+
+    /// The operations, in the order of their invocations.
+    pub(crate) fn iter(self) -> impl Iterator<Item = history::Operation<'a>> {
+        let all = self.ids.iter();
+        let all = all.map(move |&id| self.history.operation(id as usize));
+        let begun = all.take_while(move |recorded| recorded.invoked < self.end);
+        begun.map(move |recorded| self.known(recorded))
+    }
+
+    /// Of an operation that is still open at the end nobody knows how it will end.
+    fn known(self, recorded: history::Operation<'a>) -> history::Operation<'a> {
+        match recorded.completed {
+            Some(completed) if completed >= self.end => history::Operation {
+                outcome: Outcome::Info,
+                completed: None,
+                ..recorded
+            },
+            _ => recorded,
+        }
+    }
+}
+
+/// The operations on one key that may have happened, in the order of their invocations. They are read
+/// from the history each time, so that whoever wants them all can keep them as narrow as it likes.
+pub struct Calls<'a, S: Spec + ?Sized> {
+    spec: &'a S,
+    recorded: Recorded<'a>,
 }
 
 impl<S: Spec + ?Sized> Clone for Calls<'_, S> {
@@ -39,73 +94,24 @@ pub struct Called<S: Spec + ?Sized> {
 }
 
 impl<'a, S: Spec + ?Sized> Calls<'a, S> {
-    /// The operations with these ids, which are those on one key.
-    pub(crate) fn new(spec: &'a S, history: &'a History, ids: &'a [u32]) -> Self {
-        let end = history.events().len();
-        assert!(
-            u32::try_from(end).is_ok_and(|end| end < NEVER / 2),
-            "a history has fewer than 2^31 - 1 events"
-        );
-        Self {
-            spec,
-            history,
-            ids,
-            end,
-        }
-    }
-
-    /// What is known of the calls after the first `end` events.
-    pub(crate) fn until(self, end: usize) -> Self {
-        Self {
-            end: end.min(self.end),
-            ..self
-        }
+    pub(crate) fn new(spec: &'a S, recorded: Recorded<'a>) -> Self {
+        Self { spec, recorded }
     }
 
     /// At least so many operations may have happened as [`Calls::iter`] gives.
     pub fn len_max(&self) -> usize {
-        self.ids.len()
-    }
-
-    pub(crate) fn spec(&self) -> &'a S {
-        self.spec
+        self.recorded.len_max()
     }
 
     /// The history that they are from, for words about them.
     pub fn history(&self) -> &'a History {
-        self.history
+        self.recorded.history()
     }
 
     /// The calls, in the order of their invocations.
     pub fn iter(self) -> impl Iterator<Item = Called<S>> + 'a {
-        let known = self
-            .ids
-            .iter()
-            .map(move |&id| self.history.operation(id as usize))
-            .take_while(move |recorded| recorded.invoked < self.end);
-        known.filter_map(move |recorded| called(self.spec, &self.known(recorded)))
-    }
-
-    /// All operations on the key that began before the event, as far as they are known.
-    pub(crate) fn recorded(self, event: usize) -> Vec<history::Operation<'a>> {
-        let all = self
-            .ids
-            .iter()
-            .map(|&id| self.history.operation(id as usize));
-        let begun = all.take_while(|recorded| recorded.invoked < event.min(self.end));
-        begun.map(|recorded| self.known(recorded)).collect()
-    }
-
-    /// Of an operation that is still open at the end nobody knows how it will end.
-    fn known<'o>(&self, recorded: history::Operation<'o>) -> history::Operation<'o> {
-        match recorded.completed {
-            Some(completed) if completed >= self.end => history::Operation {
-                outcome: Outcome::Info,
-                completed: None,
-                ..recorded
-            },
-            _ => recorded,
-        }
+        let recorded = self.recorded.iter();
+        recorded.filter_map(move |recorded| called(self.spec, &recorded))
     }
 }
 

@@ -27,6 +27,11 @@ pub trait Nondeterministic: Sync {
         returned: Option<&Self::Return>,
     ) -> Vec<Self::State>;
 
+    /// See [`Spec::state_bytes`].
+    fn state_bytes(&self, _state: &Self::State) -> usize {
+        0
+    }
+
     /// See [`Spec::key`].
     fn key(&self, operation: &history::Operation<'_>) -> Option<Value> {
         operation.key.map(ValueRef::to_value)
@@ -92,6 +97,11 @@ impl<N: Nondeterministic> Spec for PowerSet<N> {
         let after = states.flat_map(|state| self.0.steps(state, operation, returned));
         OneOf::new(after.collect())
             .ok_or_else(|| format!("the state is {state}, and in none it can happen").into())
+    }
+
+    fn state_bytes(&self, OneOf(states): &Self::State) -> usize {
+        let held = states.iter().map(|state| self.0.state_bytes(state));
+        states.capacity() * size_of::<N::State>() + held.sum::<usize>()
     }
 
     fn key(&self, operation: &history::Operation<'_>) -> Option<Value> {

@@ -1,6 +1,7 @@
 //! A log: `append` and `read`.
 
 use super::decoding::told;
+use super::room::list_bytes;
 use super::set::{self, GrowingOperation, GrowingReturn};
 use super::unique_values;
 use crate::history::{self, Value};
@@ -37,16 +38,19 @@ impl Spec for AppendLog {
         operation: &GrowingOperation,
         returned: Option<&GrowingReturn>,
     ) -> Result<LogState, Reason> {
-        let mut after = state.clone();
-        if let GrowingOperation::Add(element) = operation {
-            after.0.push(element.clone());
-        }
-        match returned {
-            Some(GrowingReturn::All(shown)) if *shown != state.0 => {
+        match (operation, returned) {
+            (_, Some(GrowingReturn::All(shown))) if *shown != state.0 => {
                 let shown = told(shown);
                 Err(format!("the log is {state}, but the read shows [{shown}]").into())
             }
-            _ => Ok(after),
+            (GrowingOperation::Read, _) => Ok(state.clone()),
+            (GrowingOperation::Add(element), _) => {
+                // No roomier than it has to be: who judges keeps many.
+                let mut after = Vec::with_capacity(state.0.len() + 1);
+                after.extend_from_slice(&state.0);
+                after.push(element.clone());
+                Ok(LogState(after))
+            }
         }
     }
 
@@ -63,6 +67,10 @@ impl Spec for AppendLog {
             Some(GrowingReturn::All(shown)) => Some(LogState(shown.clone())),
             Some(GrowingReturn::Done) | None => None,
         }
+    }
+
+    fn state_bytes(&self, state: &LogState) -> usize {
+        list_bytes(state.0.capacity(), state.0.iter())
     }
 
     fn decode(&self, recorded: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {

@@ -44,6 +44,10 @@ impl Spec for CasRegister {
         cell::only_state(operation, returned)
     }
 
+    fn state_bytes(&self, state: &Value) -> usize {
+        state.heap_bytes()
+    }
+
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
         let expected = "`read`, `write` or `cas` of a register";
         let cell_operation = cell::named(operation, "read", "write").unwrap_or_else(|| {

@@ -44,6 +44,10 @@ impl Spec for KvMap {
         cell::only_state(operation, returned)
     }
 
+    fn state_bytes(&self, state: &Value) -> usize {
+        state.heap_bytes()
+    }
+
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
         let expected = "`get`, `put`, `cas` or `delete` of a key";
         if operation.key.is_none() {

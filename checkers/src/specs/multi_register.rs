@@ -1,6 +1,7 @@
 //! Several registers, and transactions over them: `txn`.
 
 use super::decoding::{decoded, misfit, misfit_answer, unknown};
+use super::room::tree_bytes;
 use crate::history::{self, Value, ValueRef};
 use crate::spec::{DecodeError, DecodedBy, Effect, Reason, Spec};
 use std::collections::BTreeMap;
@@ -103,6 +104,10 @@ impl Spec for MultiRegister {
         } else {
             Effect::ReadOnly
         }
+    }
+
+    fn state_bytes(&self, state: &Registers) -> usize {
+        tree_bytes(state.0.keys()) + tree_bytes(state.0.values())
     }
 
     fn decode(&self, recorded: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {

@@ -2,6 +2,7 @@
 
 use super::decoding::told;
 use super::queue::{self, QueueOperation, QueueReturn};
+use super::room::tree_bytes;
 use crate::history::{self, Value};
 use crate::spec::{DecodeError, DecodedBy, Reason, Spec};
 use std::collections::BTreeMap;
@@ -78,6 +79,10 @@ impl Spec for PriorityQueue {
             }
         }
         Ok(after)
+    }
+
+    fn state_bytes(&self, state: &PriorityQueueState) -> usize {
+        tree_bytes(state.0.keys())
     }
 
     fn decode(&self, recorded: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {

@@ -1,6 +1,7 @@
 //! A first-in-first-out queue: `enqueue` and `dequeue`.
 
 use super::decoding::{decoded, given, told, unknown};
+use super::room::list_bytes;
 use super::unique_values::{self, Queued};
 use crate::history::{self, Value};
 use crate::spec::{Calls, Decided, DecodeError, DecodedBy, Reason, Spec};
@@ -64,6 +65,10 @@ impl Spec for FifoQueue {
             }
         }
         Ok(after)
+    }
+
+    fn state_bytes(&self, state: &QueueState) -> usize {
+        list_bytes(state.0.capacity(), state.0.iter())
     }
 
     fn decode(&self, recorded: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {

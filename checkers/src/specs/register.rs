@@ -42,6 +42,10 @@ impl Spec for Register {
         cell::only_state(operation, returned)
     }
 
+    fn state_bytes(&self, state: &Value) -> usize {
+        state.heap_bytes()
+    }
+
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
         match cell::named(operation, "read", "write") {
             Some(Ok(CellOperation::CompareAndSet { .. })) | Some(Err(_)) | None => {

@@ -1,6 +1,7 @@
 //! Sets: one that is asked for its elements, and one that only grows and is read as a whole.
 
 use super::decoding::{decoded, given, list, misfit_answer, told, unknown};
+use super::room::tree_bytes;
 use super::unique_values::{self, Grown};
 use crate::history::{self, Value, ValueRef};
 use crate::spec::{Calls, Decided, DecodeError, DecodedBy, Effect, Reason, Spec};
@@ -218,6 +219,10 @@ impl Spec for GrowOnlySet {
             Some(GrowingReturn::All(shown)) => Some(SetState(shown.iter().cloned().collect())),
             Some(GrowingReturn::Done) | None => None,
         }
+    }
+
+    fn state_bytes(&self, state: &SetState) -> usize {
+        tree_bytes(state.0.iter())
     }
 
     fn decode(&self, recorded: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {

@@ -2,6 +2,7 @@
 
 use super::decoding::told;
 use super::queue::{self, QueueOperation, QueueReturn};
+use super::room::list_bytes;
 use crate::history::{self, Value};
 use crate::spec::{DecodeError, DecodedBy, Reason, Spec};
 use std::fmt;
@@ -45,6 +46,10 @@ impl Spec for Stack {
             }
         }
         Ok(after)
+    }
+
+    fn state_bytes(&self, state: &StackState) -> usize {
+        list_bytes(state.0.capacity(), state.0.iter())
     }
 
     fn decode(&self, recorded: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {

@@ -20,6 +20,8 @@ where
     let mut ids = Vec::with_capacity(calls.len_max());
     let mut operations = Vec::with_capacity(calls.len_max());
     let mut has_cas = false;
+    let mut produced = Produced::default();
+    produced.add(cell::INITIAL);
     for called in calls.iter() {
         let span = span(&called);
         let action = match (&called.operation, &called.returned) {
@@ -37,6 +39,13 @@ where
                 }
             }
         };
+        if let CellAction::Write(value) | CellAction::CompareAndSet { new: value, .. } = action {
+            produced.add(value);
+        }
+        if has_cas && produced.is_any_twice {
+            // The chains of compare-and-sets are not known then.
+            return None;
+        }
         ids.push(called.id);
         operations.push(cell::CellOperation { span, action });
     }
@@ -49,6 +58,24 @@ where
         decided("unique-cas-chains", cas_chains::decide(&cell), &ids)
     } else {
         decided("unique-writes", register::decide(&cell), &ids)
+    }
+}
+
+/// Which values were produced.
+#[derive(Default)]
+struct Produced {
+    /// By value.
+    is_known: Vec<bool>,
+    is_any_twice: bool,
+}
+
+impl Produced {
+    fn add(&mut self, value: u32) {
+        let value = value as usize;
+        if value >= self.is_known.len() {
+            self.is_known.resize(value + 1, false);
+        }
+        self.is_any_twice |= std::mem::replace(&mut self.is_known[value], true);
     }
 }
 

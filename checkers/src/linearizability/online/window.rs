@@ -1,14 +1,16 @@
 //! The operations on one key that still matter, and where what came before them can have ended.
 
 use super::super::Limits;
-use super::super::catalogue::{Catalogue, ClassNumber};
+use super::super::any_spec::AnySpec;
+use super::super::catalogue::{Catalogue, ClassNumber, StateNumber};
 use super::super::configuration::Configuration;
 use super::super::hashing::QuickMap;
 use super::super::limits::{Exceeded, Meter};
 use super::super::problem::{Item, Problem};
 use super::super::search::{Found, Search};
 use super::super::slots::Slots;
-use crate::spec::{Called, Effect, NEVER, Spec};
+use crate::history::Operation;
+use crate::spec::{Effect, NEVER};
 use std::time::Instant;
 
 /// How many operations may be open at once.
@@ -27,47 +29,45 @@ pub(super) enum Standing {
 }
 
 /// An operation that is open, or settled and not yet forgotten.
-struct Kept<S: Spec> {
+struct Kept {
     id: u32,
     invoked: u32,
     completed: u32,
     is_open: bool,
-    /// What it does when nobody knows whether it happened, if it then can do anything.
-    uncertain: Option<S::Operation>,
-    /// What it did, once that is known.
-    certain: Option<(S::Operation, S::Return)>,
+    /// What it does, if it does anything: when nobody knows whether it happened, or once that is known.
+    class: Option<ClassNumber>,
 }
 
 /// Where all that is settled can have ended. Operations are named by the events of their invocations.
-struct Ending<S: Spec> {
-    state: S::State,
+struct Ending {
+    state: StateNumber,
     pending: Vec<u32>,
     owed: Vec<u32>,
     spare: Vec<u32>,
     /// How many crashed operations of each kind have been used.
-    used: Vec<(S::Operation, u32)>,
+    used: Vec<(ClassNumber, u32)>,
 }
 
-pub(super) struct Window<'a, S: Spec> {
-    spec: &'a S,
-    kept: Vec<Kept<S>>,
+pub(super) struct Window<'a> {
+    catalogue: Catalogue<'a>,
+    kept: Vec<Kept>,
     /// The event before which all is settled.
     settled: u32,
-    endings: Vec<Ending<S>>,
+    endings: Vec<Ending>,
     completions: usize,
 }
 
-impl<'a, S: Spec> Window<'a, S> {
-    pub(super) fn new(spec: &'a S) -> Self {
+impl<'a> Window<'a> {
+    pub(super) fn new(spec: &'a dyn AnySpec, limits: &Limits) -> Self {
         let start = Ending {
-            state: spec.initial(),
+            state: Catalogue::INITIAL,
             pending: Vec::new(),
             owed: Vec::new(),
             spare: Vec::new(),
             used: Vec::new(),
         };
         Self {
-            spec,
+            catalogue: Catalogue::new(spec.meaning(), limits.memory_bytes_max),
             kept: Vec::new(),
             settled: 0,
             endings: vec![start],
@@ -75,14 +75,14 @@ impl<'a, S: Spec> Window<'a, S> {
         }
     }
 
-    pub(super) fn invoke(&mut self, id: u32, at: u32, called: Option<Called<S>>) {
+    pub(super) fn invoke(&mut self, id: u32, at: u32, begun: &Operation<'_>) {
+        let class = self.catalogue.class_of(begun);
         self.kept.push(Kept {
             id,
             invoked: at,
             completed: NEVER,
             is_open: true,
-            uncertain: called.map(|called| called.operation),
-            certain: None,
+            class: class.map(|(class, _)| class),
         });
     }
 
@@ -92,21 +92,19 @@ impl<'a, S: Spec> Window<'a, S> {
         self.kept[place].is_open = false;
     }
 
-    /// The operation happened, or did not if there is nothing to be read.
-    pub(super) fn complete(&mut self, invoked: u32, called: Option<Called<S>>) {
+    /// The operation ended with the event.
+    pub(super) fn complete(&mut self, invoked: u32, at: u32, whole: &Operation<'_>) {
         let place = self.place(invoked);
+        self.completions += 1;
+        let Some((class, is_certain)) = self.catalogue.class_of(whole) else {
+            self.kept.remove(place);
+            return;
+        };
         let kept = &mut self.kept[place];
         kept.is_open = false;
-        self.completions += 1;
-        match called.map(|called| (called.completed, called.operation, called.returned)) {
-            Some((completed, operation, Some(returned))) => {
-                kept.completed = completed;
-                kept.certain = Some((operation, returned));
-            }
-            Some((_, operation, None)) => kept.uncertain = Some(operation),
-            None => {
-                self.kept.remove(place);
-            }
+        kept.class = Some(class);
+        if is_certain {
+            kept.completed = at;
         }
     }
 
@@ -118,26 +116,22 @@ impl<'a, S: Spec> Window<'a, S> {
     }
 
     /// Whether what is known by now is possible.
-    pub(super) fn judge(&self, limits: &Limits) -> Result<Standing, Exceeded> {
-        let (mut catalogue, items) = self.compile(|_| true);
-        let problem = Problem::new(&catalogue, items)?;
-        let endings = self.numbers(&mut catalogue);
-        let mut search = self.search(&problem, &mut catalogue)?;
-        let starts = self.starts(&problem, &mut search, endings);
+    pub(super) fn judge(&mut self, limits: &Limits) -> Result<Standing, Exceeded> {
+        let problem = self.problem(NEVER)?;
         let mut meter = Meter::new(limits.clone(), Instant::now());
+        let mut search = Search::new(&problem, &mut self.catalogue);
+        let starts = starts(&self.endings, &problem, self.settled, &mut search);
         match search.run_from(starts.into_iter(), &mut meter) {
             Found::Order(_) => Ok(Standing::Possible),
             Found::Exceeded { limit, .. } => Err(limit),
             Found::Impossible(frontier) => {
                 let step = problem.steps[frontier.step as usize];
                 let culprit = problem.items[step.operation() as usize];
-                let reasons = frontier.states.iter().map(|&state| {
-                    let reason = catalogue.explain(state, culprit.class);
-                    format!("state {}: {reason}", catalogue.state(state))
-                });
+                let states = frontier.states.iter().take(STATES_TOLD_MAX);
+                let reasons = states.map(|&state| self.catalogue.explain(state, culprit.class));
                 Ok(Standing::Impossible {
                     culprit: culprit.id,
-                    reasons: reasons.take(STATES_TOLD_MAX).collect(),
+                    reasons: reasons.collect(),
                 })
             }
         }
@@ -151,128 +145,111 @@ impl<'a, S: Spec> Window<'a, S> {
         self.completions = 0;
         let open = self.kept.iter().find(|kept| kept.is_open);
         let settled = open.map_or(now + 1, |kept| kept.invoked);
-        let (mut catalogue, items) = self.compile(|kept| kept.invoked < settled);
-        let problem = Problem::new(&catalogue, items)?.until(settled);
-        let endings = self.numbers(&mut catalogue);
-        let mut search = self.search(&problem, &mut catalogue)?;
-        let starts = self.starts(&problem, &mut search, endings);
+        let problem = self.problem(settled)?.until(settled);
         let mut meter = Meter::new(limits.clone(), Instant::now());
+        let mut search = Search::new(&problem, &mut self.catalogue);
+        let starts = starts(&self.endings, &problem, self.settled, &mut search);
         let reached = search.reach(starts.into_iter(), &mut meter)?;
-        let used: Vec<Vec<(u32, u32)>> = reached
-            .iter()
-            .map(|end| search.walk.used.counts(end.used).to_vec())
-            .collect();
-        drop(search);
-        self.endings = reached
-            .iter()
-            .zip(used)
-            .map(|(end, used)| ending(&problem, &catalogue, settled, end, &used))
-            .collect();
+        let used = &search.walk.used;
+        let endings = reached.iter();
+        let endings = endings.map(|end| ending(&problem, settled, end, used.counts(end.used)));
+        self.endings = endings.collect();
         self.settled = settled;
-        let spec = self.spec;
-        let matters = |kept: &Kept<S>| match (&kept.certain, &kept.uncertain) {
-            (Some(_), _) => kept.completed >= settled,
-            (None, _) if kept.is_open => true,
+        let catalogue = &self.catalogue;
+        self.kept.retain(|kept| match kept.class {
+            _ if kept.completed != NEVER => kept.completed >= settled,
+            _ if kept.is_open => true,
             // What crashed may happen at any later time, if it then changes anything.
-            (None, Some(operation)) => spec.effect(operation, None) != Effect::ReadOnly,
-            (None, None) => false,
-        };
-        self.kept.retain(matters);
+            Some(class) => catalogue.effect(class) != Effect::ReadOnly,
+            None => false,
+        });
+        self.forget();
         meter.reserve(self.bytes())
     }
 
-    fn compile(&self, is_wanted: impl Fn(&Kept<S>) -> bool) -> (Catalogue<'a, S>, Vec<Item>) {
-        let mut catalogue = Catalogue::new(self.spec);
-        let wanted = self.kept.iter().filter(|kept| is_wanted(kept));
-        let items = wanted.filter_map(|kept| {
-            let class = match (&kept.certain, &kept.uncertain) {
-                (Some((operation, returned)), _) => {
-                    catalogue.class_of(operation.clone(), Some(returned.clone()))
-                }
-                (None, Some(operation)) => catalogue.class_of(operation.clone(), None),
-                (None, None) => return None,
-            };
+    /// Forgets the states and classes that no ending and no operation needs any more.
+    fn forget(&mut self) {
+        let endings = &mut self.endings;
+        let mut states: Vec<StateNumber> = endings.iter().map(|ending| ending.state).collect();
+        let used = endings.iter_mut().flat_map(|ending| &mut ending.used);
+        let of_used = used.map(|(class, _)| class);
+        let of_kept = self.kept.iter_mut().filter_map(|kept| kept.class.as_mut());
+        let places: Vec<&mut ClassNumber> = of_used.chain(of_kept).collect();
+        let mut classes: Vec<ClassNumber> = places.iter().map(|class| **class).collect();
+        self.catalogue.keep(&mut states, &mut classes);
+        for (place, class) in places.into_iter().zip(classes) {
+            *place = class;
+        }
+        for (ending, state) in endings.iter_mut().zip(states) {
+            ending.state = state;
+        }
+    }
+
+    /// The operations that were invoked before the event.
+    ///
+    /// # Errors
+    /// Where too many of them are open at once.
+    fn problem(&self, event: u32) -> Result<Problem, Exceeded> {
+        let items = self.kept.iter().filter_map(|kept| {
             Some(Item {
                 id: kept.id,
-                class,
+                class: kept.class?,
                 invoked: kept.invoked,
                 completed: kept.completed,
             })
         });
-        let items = items.collect();
-        (catalogue, items)
-    }
-
-    fn search<'p>(
-        &self,
-        problem: &'p Problem,
-        catalogue: &'p mut Catalogue<'a, S>,
-    ) -> Result<Search<'p, 'a, S, WORDS>, Exceeded> {
+        let items = items.take_while(|item| item.invoked < event);
+        let problem = Problem::new(&self.catalogue, items.collect())?;
         match problem.slot_count > OPEN_MAX {
             true => Err(Exceeded::Concurrency(OPEN_MAX)),
-            false => Ok(Search::new(problem, catalogue)),
+            false => Ok(problem),
         }
-    }
-
-    /// The states and the classes of used operations of each ending, as numbers.
-    fn numbers(&self, catalogue: &mut Catalogue<'a, S>) -> Vec<(u32, Vec<(ClassNumber, u32)>)> {
-        let endings = self.endings.iter();
-        let numbers = endings.map(|ending| {
-            let state = catalogue.intern(ending.state.clone());
-            let used = ending.used.iter();
-            let used = used
-                .map(|(operation, count)| (catalogue.class_of(operation.clone(), None), *count));
-            (state, used.collect())
-        });
-        numbers.collect()
-    }
-
-    /// The endings as configurations of a problem of what came after them.
-    fn starts(
-        &self,
-        problem: &Problem,
-        search: &mut Search<'_, '_, S, WORDS>,
-        numbers: Vec<(u32, Vec<(ClassNumber, u32)>)>,
-    ) -> Vec<Configuration<WORDS>> {
-        let settled = problem.steps.iter();
-        let settled = settled.take_while(|&&step| problem.event(step) < self.settled);
-        let step = settled.count() as u32;
-        let indices: QuickMap<ClassNumber, u32> = (0..)
-            .zip(&problem.uncertain)
-            .map(|(index, uncertain)| (uncertain.class, index))
-            .collect();
-        let slots = |invoked: &[u32]| slots_of(problem, invoked);
-        let endings = self.endings.iter().zip(numbers);
-        let starts = endings.map(|(ending, (state, used))| {
-            let used = used.into_iter();
-            let used = used.filter_map(|(class, count)| Some((*indices.get(&class)?, count)));
-            Configuration {
-                step,
-                state,
-                pending: slots(&ending.pending),
-                owed: slots(&ending.owed),
-                spare: slots(&ending.spare),
-                used: search.walk.used.with(used),
-            }
-        });
-        starts.collect()
     }
 
     /// About how much is kept.
     fn bytes(&self) -> u64 {
         let endings = self.endings.iter().map(|ending| {
             let open = ending.pending.len() + ending.owed.len() + ending.spare.len();
-            size_of::<Ending<S>>()
+            size_of::<Ending>()
                 + open * size_of::<u32>()
-                + ending.used.len() * size_of::<(S::Operation, u32)>()
+                + ending.used.len() * size_of::<(ClassNumber, u32)>()
         });
-        let kept = self.kept.len() * size_of::<Kept<S>>();
-        (endings.sum::<usize>() + kept) as u64
+        let kept = self.kept.len() * size_of::<Kept>();
+        (endings.sum::<usize>() + kept) as u64 + self.catalogue.bytes()
     }
 }
 
 /// How many states of the frontier are told.
 const STATES_TOLD_MAX: usize = 8;
+
+/// The endings as configurations of a problem of what came after them.
+fn starts(
+    endings: &[Ending],
+    problem: &Problem,
+    settled: u32,
+    search: &mut Search<'_, '_, WORDS>,
+) -> Vec<Configuration<WORDS>> {
+    let before = problem.steps.iter();
+    let before = before.take_while(|&&step| problem.event(step) < settled);
+    let step = before.count() as u32;
+    let indices: QuickMap<ClassNumber, u32> = (0..)
+        .zip(&problem.uncertain)
+        .map(|(index, uncertain)| (uncertain.class, index))
+        .collect();
+    let starts = endings.iter().map(|ending| {
+        let used = ending.used.iter();
+        let used = used.filter_map(|(class, count)| Some((*indices.get(class)?, *count)));
+        Configuration {
+            step,
+            state: ending.state,
+            pending: slots_of(problem, &ending.pending),
+            owed: slots_of(problem, &ending.owed),
+            spare: slots_of(problem, &ending.spare),
+            used: search.walk.used.with(used),
+        }
+    });
+    starts.collect()
+}
 
 fn slots_of(problem: &Problem, invoked: &[u32]) -> Slots<WORDS> {
     let mut slots = Slots::EMPTY;
@@ -283,13 +260,12 @@ fn slots_of(problem: &Problem, invoked: &[u32]) -> Slots<WORDS> {
     slots
 }
 
-fn ending<S: Spec>(
+fn ending(
     problem: &Problem,
-    catalogue: &Catalogue<'_, S>,
     settled: u32,
     end: &Configuration<WORDS>,
     used: &[(u32, u32)],
-) -> Ending<S> {
+) -> Ending {
     let still_open: Vec<(u32, u32)> = problem
         .items
         .iter()
@@ -301,12 +277,10 @@ fn ending<S: Spec>(
         let members = still_open.iter().filter(|&&(slot, _)| slots.contains(slot));
         members.map(|&(_, invoked)| invoked).collect()
     };
-    let used = used.iter().map(|&(index, count)| {
-        let class = problem.uncertain[index as usize].class;
-        (catalogue.operation(class).clone(), count)
-    });
+    let used = used.iter();
+    let used = used.map(|&(index, count)| (problem.uncertain[index as usize].class, count));
     Ending {
-        state: catalogue.state(end.state).clone(),
+        state: end.state,
         pending: invoked_in(&end.pending),
         owed: invoked_in(&end.owed),
         spare: invoked_in(&end.spare),
