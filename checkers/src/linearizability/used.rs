@@ -20,6 +20,8 @@ type Counts = Box<[(u32, u32)]>;
 pub(super) struct UsedTable {
     counts: Vec<Counts>,
     numbers: QuickMap<Counts, UsedNumber>,
+    /// Room to make a list in.
+    room: Vec<(u32, u32)>,
     bytes: u64,
 }
 
@@ -28,13 +30,12 @@ impl UsedTable {
     pub(super) const NONE: UsedNumber = 0;
 
     pub(super) fn new() -> Self {
-        let mut table = Self {
-            counts: Vec::new(),
+        Self {
+            counts: vec![Counts::default()],
             numbers: QuickMap::default(),
+            room: Vec::new(),
             bytes: 0,
-        };
-        table.intern(Box::default());
-        table
+        }
     }
 
     pub(super) fn of(&self, used: UsedNumber, index: u32) -> u32 {
@@ -45,9 +46,10 @@ impl UsedTable {
 
     /// The list with these counts, by class index, in any order.
     pub(super) fn with(&mut self, counts: impl Iterator<Item = (u32, u32)>) -> UsedNumber {
-        let mut counts: Vec<(u32, u32)> = counts.filter(|&(_, count)| count > 0).collect();
-        counts.sort_unstable();
-        self.intern(counts.into())
+        self.room.clear();
+        self.room.extend(counts.filter(|&(_, count)| count > 0));
+        self.room.sort_unstable();
+        self.intern()
     }
 
     /// The counts by class index, ascending, without zeros.
@@ -56,12 +58,14 @@ impl UsedTable {
     }
 
     pub(super) fn with_one_more(&mut self, used: UsedNumber, index: u32) -> UsedNumber {
-        let mut counts = self.counts[used as usize].to_vec();
-        match counts.binary_search_by_key(&index, |&(index, _)| index) {
-            Ok(at) => counts[at].1 += 1,
-            Err(at) => counts.insert(at, (index, 1)),
+        self.room.clear();
+        self.room.extend_from_slice(&self.counts[used as usize]);
+        let found = self.room.binary_search_by_key(&index, |&(index, _)| index);
+        match found {
+            Ok(at) => self.room[at].1 += 1,
+            Err(at) => self.room.insert(at, (index, 1)),
         }
-        self.intern(counts.into())
+        self.intern()
     }
 
     /// The counts of these classes only.
@@ -71,8 +75,9 @@ impl UsedTable {
         }
         let counts = self.counts[used as usize].iter().copied();
         let kept = counts.filter(|&(index, _)| set_of(index) & classes != 0);
-        let kept = kept.collect();
-        self.intern(kept)
+        self.room.clear();
+        self.room.extend(kept);
+        self.intern()
     }
 
     /// The classes that have been used.
@@ -97,10 +102,15 @@ impl UsedTable {
         self.bytes
     }
 
-    fn intern(&mut self, counts: Counts) -> UsedNumber {
-        if let Some(&number) = self.numbers.get(&counts) {
+    /// The number of the list that was made in the room for that.
+    fn intern(&mut self) -> UsedNumber {
+        if self.room.is_empty() {
+            return Self::NONE;
+        }
+        if let Some(&number) = self.numbers.get(&self.room[..]) {
             return number;
         }
+        let counts: Counts = self.room[..].into();
         let number = self.counts.len() as UsedNumber;
         // The list twice, its two owners, and the table's slack.
         self.bytes += 2 * size_of_val(&*counts) as u64 + 4 * size_of::<Counts>() as u64;
