@@ -8,6 +8,7 @@
 
 pub mod components;
 pub mod cycles;
+mod first_bad;
 pub mod graph;
 mod layers;
 pub mod list_append;

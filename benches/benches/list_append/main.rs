@@ -14,10 +14,22 @@ fn list_append(criterion: &mut Criterion) {
     group
         .sample_size(10)
         .measurement_time(Duration::from_secs(5));
-    for count in [10_000, 100_000, 1_000_000] {
-        let transactions = transactions(&Recipe::of(count));
+    // One stale read early and one late: what that costs is the search for the first bad event.
+    let stale = [None, Some(1_000), Some(900_000)];
+    let million = stale.map(|stale_from| (1_000_000, stale_from));
+    let smaller = [(10_000, None), (100_000, None)];
+    for (count, stale_from) in smaller.into_iter().chain(million) {
+        let recipe = Recipe {
+            stale_from,
+            ..Recipe::of(count)
+        };
+        let transactions = transactions(&recipe);
         group.throughput(Throughput::Elements(count as u64));
-        group.bench_function(format!("{count}"), |bencher| {
+        let name = match stale_from {
+            Some(number) => format!("{count}, stale read in {number}"),
+            None => format!("{count}"),
+        };
+        group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let options = ListAppendOptions::default();
                 black_box(report_transactions(

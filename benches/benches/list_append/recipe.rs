@@ -16,8 +16,8 @@ pub(crate) struct Recipe {
     pub(crate) appends_per_list: usize,
     /// A transaction has from one to so many micro-operations, appends or reads by the toss of a coin.
     pub(crate) micro_operations_max: usize,
-    /// How many of a thousand transactions read lists of which the last three elements are missing.
-    pub(crate) stale_per_mille: usize,
+    /// The first read of three elements or more by this transaction or a later one misses the last three.
+    pub(crate) stale_from: Option<usize>,
     pub(crate) seed: u64,
 }
 
@@ -30,7 +30,7 @@ impl Recipe {
             lists: 10,
             appends_per_list: 100,
             micro_operations_max: 4,
-            stale_per_mille: 0,
+            stale_from: None,
             seed: 1,
         }
     }
@@ -66,24 +66,28 @@ struct Store {
     keys: Vec<u32>,
     lists: Vec<Vec<u32>>,
     key_count: u32,
+    is_stale_told: bool,
 }
 
+/// How many elements a stale read misses.
+const MISSED: usize = 3;
+
 impl Store {
-    fn run(&mut self, recipe: &Recipe) -> Vec<Step> {
-        let missing = if self.random.below(1000) < recipe.stale_per_mille {
-            3
-        } else {
-            0
-        };
+    fn run(&mut self, recipe: &Recipe, number: usize) -> Vec<Step> {
         let count = 1 + self.random.below(recipe.micro_operations_max);
-        (0..count).map(|_| self.step(recipe, missing)).collect()
+        (0..count).map(|_| self.step(recipe, number)).collect()
     }
 
-    fn step(&mut self, recipe: &Recipe, missing: usize) -> Step {
+    fn step(&mut self, recipe: &Recipe, number: usize) -> Step {
         let place = self.random.below(self.keys.len());
         if self.random.below(2) == 0 {
             let list = &self.lists[place];
-            let shown = list.len().saturating_sub(missing);
+            let is_late = recipe.stale_from.is_some_and(|from| number >= from);
+            let mut shown = list.len();
+            if shown >= MISSED && is_late && !self.is_stale_told {
+                self.is_stale_told = true;
+                shown -= MISSED;
+            }
             return Step::Read(self.keys[place], list[..shown].to_vec());
         }
         let (key, element) = (self.keys[place], self.lists[place].len() as u32 + 1);
@@ -112,6 +116,7 @@ pub(crate) fn transactions(recipe: &Recipe) -> Transactions {
         keys: (0..recipe.lists as u32).collect(),
         lists: vec![Vec::new(); recipe.lists],
         key_count: recipe.lists as u32,
+        is_stale_told: false,
     };
     let mut clients: Vec<Client> = (0..recipe.clients).map(|_| Client::default()).collect();
     let mut all: Vec<Transaction> = Vec::with_capacity(recipe.transactions);
@@ -133,7 +138,7 @@ pub(crate) fn transactions(recipe: &Recipe) -> Transactions {
             }
             None => {}
             Some((number, false)) => {
-                all[number].steps = store.run(recipe);
+                all[number].steps = store.run(recipe, number);
                 clients[client].running = Some((number, true));
             }
             Some((number, true)) => {

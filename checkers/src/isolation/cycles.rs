@@ -52,17 +52,19 @@ pub struct Cycles {
     pub order: Option<Vec<u32>>,
 }
 
+/// What is wanted of a search for cycles.
+pub type Wanted<'a> = &'a dyn Fn(Phenomenon) -> bool;
+
+/// [`find`] or [`find_any`].
+pub type Search = fn(&Graph, Wanted<'_>, &CycleLimits) -> Cycles;
+
 /// Looks for the cycles that are phenomena of those `wanted`. Of the graph's edges those of session
 /// order and real time are used only for phenomena that speak of them.
-pub fn find(graph: &Graph, wanted: impl Fn(Phenomenon) -> bool, limits: &CycleLimits) -> Cycles {
-    let whole = Components::new(graph, Kinds::ALL);
-    let part = subgraph::on_cycles(graph, &whole);
-    if part.nodes.is_empty() {
-        return Cycles {
-            order: Some(in_order(graph, &whole)),
-            ..Cycles::default()
-        };
-    }
+pub fn find(graph: &Graph, wanted: Wanted<'_>, limits: &CycleLimits) -> Cycles {
+    let part = match on_cycles(graph) {
+        Ok(part) => part,
+        Err(none) => return none,
+    };
     let mut cycles = Cycles::default();
     for level in LEVELS {
         for shape in SHAPES {
@@ -74,6 +76,52 @@ pub fn find(graph: &Graph, wanted: impl Fn(Phenomenon) -> bool, limits: &CycleLi
     }
     cycles.found.sort_by_key(|found| found.phenomenon);
     cycles
+}
+
+/// As [`find`], but ends with the first cycle that is a phenomenon of those `wanted`, whichever it is.
+pub fn find_any(graph: &Graph, wanted: Wanted<'_>, limits: &CycleLimits) -> Cycles {
+    let part = match on_cycles(graph) {
+        Ok(part) => part,
+        Err(none) => return none,
+    };
+    let mut cycles = Cycles::default();
+    let mut absent: Vec<Shape> = Vec::new();
+    for level in LEVELS.into_iter().rev() {
+        for shape in [
+            Shape::G0,
+            Shape::G1c,
+            Shape::G2,
+            Shape::Nonadjacent,
+            Shape::Single,
+        ] {
+            // What is absent with more edges is absent with fewer.
+            let is_absent = absent.iter().any(|&wider| shape.is_case_of(wider));
+            if is_absent || !wanted(level.phenomenon(shape)) {
+                continue;
+            }
+            look(&part, level, shape, limits, &mut cycles);
+            if !cycles.found.is_empty() {
+                return cycles;
+            }
+            if cycles.undecided.last() != Some(&level.phenomenon(shape)) {
+                absent.push(shape);
+            }
+        }
+    }
+    cycles
+}
+
+/// The part of the graph that lies on cycles; if there is none, that is the answer.
+fn on_cycles(graph: &Graph) -> Result<Subgraph, Cycles> {
+    let whole = Components::new(graph, Kinds::ALL);
+    let part = subgraph::on_cycles(graph, &whole);
+    if part.nodes.is_empty() {
+        return Err(Cycles {
+            order: Some(in_order(graph, &whole)),
+            ..Cycles::default()
+        });
+    }
+    Ok(part)
 }
 
 impl Cycles {
@@ -105,7 +153,7 @@ enum Level {
 const LEVELS: [Level; 3] = [Level::Plain, Level::Process, Level::Realtime];
 
 /// Of what a cycle is made.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     G0,
     G1c,
@@ -122,6 +170,18 @@ const SHAPES: [Shape; 5] = [
     Shape::Nonadjacent,
     Shape::G2,
 ];
+
+impl Shape {
+    /// Whether a search for the other shape finds the cycles of this one.
+    fn is_case_of(self, wider: Self) -> bool {
+        self == wider
+            || match wider {
+                Self::G0 | Self::G1c | Self::Single => false,
+                Self::Nonadjacent => self == Self::Single,
+                Self::G2 => matches!(self, Self::Single | Self::Nonadjacent),
+            }
+    }
+}
 
 impl Level {
     fn order_kinds(self) -> Kinds {
@@ -327,7 +387,7 @@ fn between_transactions(part: &Subgraph, cycle: &[Edge]) -> Vec<Edge> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::models::rules_out;
+    use super::super::models::{ConsistencyModel, rules_out};
     use super::*;
 
     const KINDS: [Kinds; 5] = [
@@ -450,8 +510,22 @@ mod tests {
             }
             let (nodes, relayed) = relayed(&mut random, transactions as u32, &edges);
             let graph = Graph::new(transactions as u32, nodes, &relayed);
-            let cycles = find(&graph, |_| true, &CycleLimits::default());
+            let cycles = find(&graph, &|_| true, &CycleLimits::default());
             judge(case, &edges, &cycles, &lengths);
+            judge_any(&graph, &lengths);
+        }
+    }
+
+    /// Whatever is wanted, one that is there is found, or none.
+    fn judge_any(graph: &Graph, lengths: &[usize]) {
+        for model in ConsistencyModel::ALL {
+            let forbids = |phenomenon| model.forbids(phenomenon);
+            let found = find_any(graph, &forbids, &CycleLimits::default()).found;
+            let mut there = Phenomenon::ALL.into_iter();
+            let is_there = there.any(|one| lengths[one as usize] < usize::MAX && forbids(one));
+            assert_eq!(found.len(), usize::from(is_there), "{model}: {found:?}");
+            let one = found.first();
+            assert!(one.is_none_or(|one| forbids(one.phenomenon) && !one.cycle.is_empty()));
         }
     }
 
@@ -504,7 +578,7 @@ mod tests {
             decide_edges: 0,
             shorten_edges: 0,
         };
-        let cycles = find(&graph, |_| true, &limits);
+        let cycles = find(&graph, &|_| true, &limits);
         let found: Vec<Phenomenon> = cycles.found.iter().map(|found| found.phenomenon).collect();
         assert_eq!(found, [Phenomenon::GNonadjacentItem]);
         assert!(!cycles.found[0].is_shortest);

@@ -14,8 +14,6 @@ pub(crate) enum Order {
 
 pub(crate) const ORDERS: [Order; 3] = [Order::Free, Order::Session, Order::Realtime];
 
-type Lists = BTreeMap<u32, Vec<u32>>;
-
 fn must_precede(order: Order, before: &Transaction, after: &Transaction) -> bool {
     let has_ended = before.outcome == Outcome::Ok && before.completed < after.invoked;
     match order {
@@ -25,21 +23,53 @@ fn must_precede(order: Order, before: &Transaction, after: &Transaction) -> bool
     }
 }
 
-/// The lists after a transaction that sees these, if that is what it saw.
-fn run(transaction: &Transaction, lists: &Lists) -> Option<Lists> {
-    let mut lists = lists.clone();
-    for step in &transaction.steps {
-        match step {
-            Step::Append(key, element) => lists.entry(*key).or_default().push(*element),
+/// The list of each key; of small keys.
+#[derive(Default)]
+struct Lists(Vec<Vec<u32>>);
+
+impl Lists {
+    fn of(history: &[Transaction]) -> Self {
+        let steps = history.iter().flat_map(|transaction| &transaction.steps);
+        let keys = steps.map(|step| match step {
+            Step::Append(key, _) | Step::Read(key, _) => *key,
+        });
+        Self(vec![
+            Vec::new();
+            keys.max().map_or(0, |key| key as usize + 1)
+        ])
+    }
+
+    /// Whether a transaction that sees these lists saw what it did. Its appends are there afterwards.
+    fn run(&mut self, transaction: &Transaction) -> bool {
+        transaction.steps.iter().all(|step| match step {
+            Step::Append(key, element) => {
+                self.0[*key as usize].push(*element);
+                true
+            }
             Step::Read(key, list) => {
-                let there = lists.get(key).map_or(&[][..], Vec::as_slice);
-                if transaction.outcome == Outcome::Ok && there != list {
-                    return None;
-                }
+                transaction.outcome != Outcome::Ok || self.0[*key as usize] == *list
+            }
+        })
+    }
+
+    fn append(&mut self, transaction: &Transaction) {
+        for step in &transaction.steps {
+            if let Step::Append(key, element) = step {
+                self.0[*key as usize].push(*element);
             }
         }
     }
-    Some(lists)
+
+    /// Takes back what a transaction appended, as far as it went.
+    fn undo(&mut self, transaction: &Transaction) {
+        for step in transaction.steps.iter().rev() {
+            if let Step::Append(key, element) = step
+                && self.0[*key as usize].last() == Some(element)
+            {
+                self.0[*key as usize].pop();
+            }
+        }
+    }
 }
 
 fn relevant(history: &[Transaction]) -> Vec<&Transaction> {
@@ -50,23 +80,25 @@ fn relevant(history: &[Transaction]) -> Vec<&Transaction> {
 
 /// Some order of the transactions, one after another, explains all reads.
 pub(crate) fn is_serializable(history: &[Transaction], order: Order) -> bool {
-    let relevant = relevant(history);
-    fn search(open: &[&Transaction], lists: &Lists, order: Order) -> bool {
-        if open
-            .iter()
-            .all(|transaction| transaction.outcome == Outcome::Info)
-        {
+    fn search(open: &mut [&Transaction], lists: &mut Lists, order: Order) -> bool {
+        // Not happening is what happens to an `info` that nobody chooses.
+        if open.iter().all(|it| it.outcome == Outcome::Info) {
             return true;
         }
         (0..open.len()).any(|chosen| {
-            let mut rest = open.to_vec();
-            let next = rest.remove(chosen);
+            open.swap(0, chosen);
+            let (next, rest) = open.split_first_mut().expect("it is not empty");
             let is_free = !rest.iter().any(|other| must_precede(order, other, next));
-            // Not happening is what happens to an `info` that nobody chooses.
-            is_free && run(next, lists).is_some_and(|lists| search(&rest, &lists, order))
+            let mut is_found = false;
+            if is_free {
+                is_found = lists.run(next) && search(rest, lists, order);
+                lists.undo(next);
+            }
+            open.swap(0, chosen);
+            is_found
         })
     }
-    search(&relevant, &Lists::new(), order)
+    search(&mut relevant(history), &mut Lists::of(history), order)
 }
 
 /// Whether something holds of some order of those that happened: all `ok`, and any of the `info`.
@@ -98,12 +130,6 @@ fn some_order(history: &[Transaction], holds: &dyn Fn(&[&Transaction]) -> bool) 
     search(&relevant(history), &mut Vec::new(), holds)
 }
 
-struct Running<'a> {
-    transaction: &'a Transaction,
-    /// Keys that others have committed since it began.
-    overwritten: Vec<u32>,
-}
-
 fn keys_written(transaction: &Transaction) -> Vec<u32> {
     let steps = transaction.steps.iter();
     steps
@@ -118,72 +144,85 @@ fn keys_written(transaction: &Transaction) -> Vec<u32> {
 /// committed to its keys since: Berenson et al., "A Critique of ANSI SQL Isolation Levels", 1995.
 /// It may begin at any time, after those that `order` puts before it have committed.
 pub(crate) fn is_snapshot_isolated(history: &[Transaction], order: Order) -> bool {
-    fn search(open: &[&Transaction], running: &[Running<'_>], lists: &Lists, order: Order) -> bool {
-        let all_info = |transaction: &&Transaction| transaction.outcome == Outcome::Info;
-        if open.iter().all(all_info) && running.iter().all(|it| all_info(&it.transaction)) {
+    let all = relevant(history);
+    let mut schedule = Schedule {
+        keys: all.iter().map(|it| keys_written(it)).collect(),
+        stages: vec![Stage::Open; all.len()],
+        lists: Lists::of(history),
+        all,
+        order,
+    };
+    schedule.search(0)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// When it began.
+    Running(usize),
+    /// When it was committed.
+    Committed(usize),
+}
+
+struct Schedule<'a> {
+    all: Vec<&'a Transaction>,
+    keys: Vec<Vec<u32>>,
+    stages: Vec<Stage>,
+    lists: Lists,
+    order: Order,
+}
+
+impl Schedule<'_> {
+    /// Whether there is a way to go on from `now`.
+    fn search(&mut self, now: usize) -> bool {
+        let is_committed = |stage: Stage| matches!(stage, Stage::Committed(_));
+        let mut all = self.all.iter().zip(&self.stages);
+        if all.all(|(it, &stage)| it.outcome == Outcome::Info || is_committed(stage)) {
             return true;
         }
-        (0..open.len()).any(|chosen| begin(open, running, lists, order, chosen))
-            || (0..running.len()).any(|chosen| commit(open, running, lists, order, chosen))
+        (0..self.all.len()).any(|chosen| match self.stages[chosen] {
+            Stage::Open => self.begin(chosen, now),
+            Stage::Running(since) => self.commit(chosen, since, now),
+            Stage::Committed(_) => false,
+        })
     }
-    fn begin(
-        open: &[&Transaction],
-        running: &[Running<'_>],
-        lists: &Lists,
-        order: Order,
-        chosen: usize,
-    ) -> bool {
-        let mut rest = open.to_vec();
-        let next = rest.remove(chosen);
-        let waits = rest
-            .iter()
-            .copied()
-            .chain(running.iter().map(|it| it.transaction))
-            .any(|other| must_precede(order, other, next));
-        if waits || run(next, lists).is_none() {
-            return false;
-        }
-        let mut running: Vec<Running<'_>> = running.iter().map(copy).collect();
-        running.push(Running {
-            transaction: next,
-            overwritten: Vec::new(),
+
+    fn begin(&mut self, chosen: usize, now: usize) -> bool {
+        let next = self.all[chosen];
+        let mut others = self.all.iter().zip(&self.stages);
+        let waits = others.any(|(other, stage)| {
+            !matches!(stage, Stage::Committed(_)) && must_precede(self.order, other, next)
         });
-        search(&rest, &running, lists, order)
-    }
-    fn commit(
-        open: &[&Transaction],
-        running: &[Running<'_>],
-        lists: &Lists,
-        order: Order,
-        chosen: usize,
-    ) -> bool {
-        let mut running: Vec<Running<'_>> = running.iter().map(copy).collect();
-        let Running {
-            transaction,
-            overwritten,
-        } = running.remove(chosen);
-        let keys = keys_written(transaction);
-        if keys.iter().any(|key| overwritten.contains(key)) {
+        if waits {
             return false;
         }
-        let mut lists = lists.clone();
-        for step in &transaction.steps {
-            if let Step::Append(key, element) = step {
-                lists.entry(*key).or_default().push(*element);
-            }
-        }
-        for other in &mut running {
-            other.overwritten.extend(&keys);
-        }
-        search(open, &running, &lists, order)
+        let is_seen = self.lists.run(next);
+        self.lists.undo(next);
+        is_seen && self.go_on(chosen, Stage::Running(now), now)
     }
-    fn copy<'a>(running: &Running<'a>) -> Running<'a> {
-        Running {
-            transaction: running.transaction,
-            overwritten: running.overwritten.clone(),
+
+    fn commit(&mut self, chosen: usize, since: usize, now: usize) -> bool {
+        let keys = &self.keys[chosen];
+        let mut others = self.keys.iter().zip(&self.stages);
+        let is_overwritten = others.any(|(written, &stage)| {
+            matches!(stage, Stage::Committed(when) if when > since)
+                && written.iter().any(|key| keys.contains(key))
+        });
+        if is_overwritten {
+            return false;
         }
+        self.lists.append(self.all[chosen]);
+        let is_found = self.go_on(chosen, Stage::Committed(now), now);
+        self.lists.undo(self.all[chosen]);
+        is_found
     }
-    search(&relevant(history), &[], &Lists::new(), order)
+
+    fn go_on(&mut self, chosen: usize, stage: Stage, now: usize) -> bool {
+        let before = std::mem::replace(&mut self.stages[chosen], stage);
+        let is_found = self.search(now + 1);
+        self.stages[chosen] = before;
+        is_found
+    }
 }
 
 /// Of a read: which transactions' appends of the final lists it shows, by place in the order.

@@ -115,18 +115,26 @@ struct Tally {
     atomic: usize,
     causal: usize,
     all: usize,
+    /// Anomalies of which every transaction was found to be needed.
+    minimal: usize,
+    /// How many histories showed each phenomenon.
+    found: BTreeMap<String, usize>,
 }
 
 fn compare(history: &[Transaction], tally: &mut Tally) {
     tally.all += 1;
+    let mut holds: Vec<ConsistencyModel> = Vec::new();
     for (index, order) in ORDERS.into_iter().enumerate() {
         let expected = is_serializable(history, order);
         tally.serializable[index] += usize::from(expected);
+        holds.extend(expected.then_some(serializable(order)));
         let found = !is_invalid(history, serializable(order));
         assert_eq!(found, expected, "{order:?} serializable: {history:#?}");
-        let expected = is_snapshot_isolated(history, order);
-        tally.snapshot_isolated[index] += usize::from(expected);
         let model = snapshot_isolation(order);
+        // Whoever is alone at any time has a snapshot of his own.
+        let expected = expected || is_snapshot_isolated(history, order);
+        tally.snapshot_isolated[index] += usize::from(expected);
+        holds.extend(expected.then_some(model));
         if !expected && !is_order_known(history) {
             continue;
         }
@@ -140,25 +148,29 @@ fn compare(history: &[Transaction], tally: &mut Tally) {
     tally.read_committed += usize::from(expected);
     let found = !is_invalid(history, ConsistencyModel::ReadCommitted);
     assert_eq!(found, expected, "read committed: {history:#?}");
-    compare_soundness(history, tally);
+    compare_soundness(history, holds, tally);
 }
 
 /// Where the checker's phenomena are not all of a model, what it rules out is at least not there.
-fn compare_soundness(history: &[Transaction], tally: &mut Tally) {
+fn compare_soundness(history: &[Transaction], mut holds: Vec<ConsistencyModel>, tally: &mut Tally) {
     use ConsistencyModel::{ReadAtomic, TransactionalCausal};
-    let rules_out = match verdict(history, ConsistencyModel::StrictSerializable) {
-        Verdict::Invalid(anomaly) => anomaly.rules_out,
-        _ => Vec::new(),
+    let Verdict::Invalid(anomaly) = verdict(history, ConsistencyModel::StrictSerializable) else {
+        tally.atomic += usize::from(is_atomic(history, Visibility::Direct));
+        tally.causal += usize::from(is_atomic(history, Visibility::Transitive));
+        return;
     };
+    for one in std::iter::once(&anomaly).chain(&anomaly.also) {
+        *tally.found.entry(one.class.clone()).or_default() += 1;
+        if one.minimal {
+            tally.minimal += 1;
+            verify_minimal(history, &one.witness);
+        }
+    }
+    let rules_out = anomaly.rules_out;
     let broken: Vec<ConsistencyModel> = rules_out
         .iter()
         .map(|name| name.parse().expect("a model"))
         .collect();
-    let mut holds: Vec<ConsistencyModel> = Vec::new();
-    for order in ORDERS {
-        holds.extend(is_serializable(history, order).then_some(serializable(order)));
-        holds.extend(is_snapshot_isolated(history, order).then_some(snapshot_isolation(order)));
-    }
     if is_atomic(history, Visibility::Direct) {
         tally.atomic += 1;
         holds.push(ReadAtomic);
@@ -170,6 +182,26 @@ fn compare_soundness(history: &[Transaction], tally: &mut Tally) {
     for model in holds {
         let is_broken = broken.iter().any(|&weaker| model.implies(weaker));
         assert!(!is_broken, "{model} holds, {broken:?} do not: {history:#?}");
+    }
+}
+
+/// The transactions of the witness are impossible whatever the others did, and without what any of them
+/// says they are not.
+fn verify_minimal(history: &[Transaction], witness: &[usize]) {
+    let relaxed = |believed: &dyn Fn(usize) -> bool| {
+        let mut relaxed = history.to_vec();
+        for (id, transaction) in relaxed.iter_mut().enumerate() {
+            if !believed(id) {
+                transaction.outcome = Outcome::Info;
+            }
+        }
+        is_serializable(&relaxed, Order::Realtime)
+    };
+    let is_possible = relaxed(&|id| witness.contains(&id));
+    assert!(!is_possible, "{witness:?} of {history:#?}");
+    for &one in witness {
+        let is_possible = relaxed(&|id| id != one && witness.contains(&id));
+        assert!(is_possible, "{witness:?} without {one} of {history:#?}");
     }
 }
 
@@ -194,7 +226,41 @@ fn random_histories_are_judged_as_the_definitions_say() {
         "{tally:?}"
     );
     assert!(both_ways(tally.read_committed), "{tally:?}");
+    if tally.all >= ENOUGH {
+        let is_missing = |class: &&str| !tally.found.contains_key(*class);
+        assert_eq!(CLASSES.into_iter().find(is_missing), None, "{tally:?}");
+    }
 }
+
+/// So many random histories show every phenomenon.
+const ENOUGH: usize = 100_000;
+
+const CLASSES: [&str; 24] = [
+    "duplicate-elements",
+    "thin-air-read",
+    "incompatible-order",
+    "G1a",
+    "dirty-update",
+    "G1b",
+    "future-read",
+    "internal",
+    "lost-update",
+    "G0",
+    "G0-process",
+    "G0-realtime",
+    "G1c",
+    "G1c-process",
+    "G1c-realtime",
+    "G-single-item",
+    "G-single-item-process",
+    "G-single-item-realtime",
+    "G-nonadjacent-item",
+    "G-nonadjacent-item-process",
+    "G-nonadjacent-item-realtime",
+    "G2-item",
+    "G2-item-process",
+    "G2-item-realtime",
+];
 
 /// Lists of distinct elements of 1, 2 and 3.
 fn lists() -> Vec<Vec<u32>> {

@@ -27,6 +27,8 @@ enum Store {
     Serial,
     /// Snapshot at the beginning, appends at the end, conflicts unseen.
     Snapshot,
+    /// As `Snapshot`, but the snapshot misses the end of some lists.
+    Lagging,
     /// Each step at a time of its own.
     None,
 }
@@ -39,7 +41,8 @@ struct Plan {
 }
 
 pub(crate) fn history(random: &mut Random) -> Vec<Transaction> {
-    let store = [Store::Serial, Store::Snapshot, Store::None][random.below(3)];
+    let stores = [Store::Serial, Store::Snapshot, Store::Lagging, Store::None];
+    let store = stores[random.below(4)];
     let count = 2 + random.below(4);
     let keys = 1 + random.below(3);
     let mut elements = BTreeMap::new();
@@ -59,6 +62,9 @@ pub(crate) fn history(random: &mut Random) -> Vec<Transaction> {
             plan.transaction.invoked = event;
             plan.transaction.process = index as u64;
             plan.snapshot = lists.clone();
+            if matches!(store, Store::Lagging) {
+                lag(random, &mut plan.snapshot);
+            }
             running.push(index);
             order.push(index);
             event += 1;
@@ -151,6 +157,14 @@ fn plan(random: &mut Random, keys: usize, elements: &mut BTreeMap<u32, u32>) -> 
     }
 }
 
+fn lag(random: &mut Random, lists: &mut BTreeMap<u32, Vec<u32>>) {
+    for list in lists.values_mut() {
+        if random.one_in(3) {
+            list.pop();
+        }
+    }
+}
+
 /// The next step, or all at once where the store is serial.
 fn advance(store: Store, plan: &mut Plan, lists: &mut BTreeMap<u32, Vec<u32>>) {
     let count = plan.transaction.steps.len();
@@ -162,10 +176,10 @@ fn advance(store: Store, plan: &mut Plan, lists: &mut BTreeMap<u32, Vec<u32>>) {
     };
     let end = match store {
         Store::Serial => count,
-        Store::Snapshot | Store::None => plan.done + 1,
+        Store::Snapshot | Store::Lagging | Store::None => plan.done + 1,
     };
     for index in plan.done..end {
-        let is_snapshot = matches!(store, Store::Snapshot);
+        let is_snapshot = matches!(store, Store::Snapshot | Store::Lagging);
         match &mut plan.transaction.steps[index] {
             Step::Append(key, element) => {
                 plan.snapshot.entry(*key).or_default().push(*element);
@@ -180,7 +194,8 @@ fn advance(store: Store, plan: &mut Plan, lists: &mut BTreeMap<u32, Vec<u32>>) {
         }
         plan.done += 1;
     }
-    if applies && matches!(store, Store::Snapshot) && plan.done == count {
+    let is_snapshot = matches!(store, Store::Snapshot | Store::Lagging);
+    if applies && is_snapshot && plan.done == count {
         for step in &plan.transaction.steps {
             if let Step::Append(key, element) = step {
                 lists.entry(*key).or_default().push(*element);

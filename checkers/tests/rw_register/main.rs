@@ -10,7 +10,7 @@ use reference::{Access, MODELS, Transaction};
 use squall_checkers::history::{Outcome, ValueRef};
 use squall_checkers::isolation::models::ConsistencyModel;
 use squall_checkers::isolation::rw_register::{
-    FirstBadEvent, Invocation, RwRegisterOptions, Strategy, Transactions, check_transactions,
+    FirstBadEvent, Invocation, Order, RwRegisterOptions, Strategy, Transactions, check_transactions,
 };
 use squall_checkers::verdict::Verdict;
 
@@ -76,12 +76,16 @@ fn shown(history: &[Transaction]) -> String {
 }
 
 /// Compares all models, and returns which hold.
-fn compare(history: &[Transaction], strategy: Strategy) -> reference::Models {
-    let satisfied = reference::satisfied(history);
+fn compare(history: &[Transaction], strategy: Strategy, keys: Order) -> reference::Models {
+    let satisfied = reference::satisfied(history, keys);
     let transactions = built(history);
     for (index, model) in MODELS.iter().enumerate() {
         let expected = satisfied >> index & 1 == 1;
-        let verdict = check_transactions(&transactions, &options(model, strategy));
+        let options = RwRegisterOptions {
+            keys,
+            ..options(model, strategy)
+        };
+        let verdict = check_transactions(&transactions, &options);
         let found = match &verdict {
             Verdict::Valid { .. } | Verdict::Vacuous(_) => true,
             Verdict::Invalid(anomaly) => {
@@ -99,6 +103,9 @@ fn compare(history: &[Transaction], strategy: Strategy) -> reference::Models {
                         shown(history)
                     );
                 }
+                if anomaly.minimal {
+                    verify_minimal(history, &anomaly.witness, index, keys);
+                }
                 false
             }
             Verdict::Unknown(why) => panic!("{model}: {why} in {}", shown(history)),
@@ -111,6 +118,36 @@ fn compare(history: &[Transaction], strategy: Strategy) -> reference::Models {
         );
     }
     satisfied
+}
+
+/// The transactions of the witness break the model whatever the others did, and without what any of them
+/// says they do not.
+fn verify_minimal(history: &[Transaction], witness: &[usize], model: usize, keys: Order) {
+    let holds = |believed: &dyn Fn(usize) -> bool| {
+        let mut relaxed = history.to_vec();
+        for (id, transaction) in relaxed.iter_mut().enumerate() {
+            if !believed(id) {
+                transaction.outcome = Outcome::Info;
+            }
+        }
+        reference::satisfied(&relaxed, keys) >> model & 1 == 1
+    };
+    let of_model = MODELS[model];
+    let is_possible = holds(&|id| witness.contains(&id));
+    assert!(
+        !is_possible,
+        "{of_model}: {witness:?} of {}",
+        shown(history)
+    );
+    for &one in witness {
+        let is_possible = holds(&|id| id != one && witness.contains(&id));
+        let history = || shown(history);
+        assert!(
+            is_possible,
+            "{of_model}: {witness:?} without {one} of {}",
+            history()
+        );
+    }
 }
 
 /// What a random history is made of.
@@ -263,7 +300,9 @@ fn random_histories_are_judged_as_the_definitions_say() {
         let shape = random_shape(&mut random);
         let history = random_history(&mut random, &shape);
         let strategies = [Strategy::Auto, Strategy::WithoutGuess, Strategy::SolverOnly];
-        let satisfied = compare(&history, strategies[seed as usize % 3]);
+        let keys = [Order::None, Order::None, Order::Process, Order::Realtime];
+        let keys = keys[random.below(4)];
+        let satisfied = compare(&history, strategies[seed as usize % 3], keys);
         for (index, count) in counts.iter_mut().enumerate() {
             *count += u64::from(satisfied >> index & 1);
         }

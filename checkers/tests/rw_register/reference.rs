@@ -5,6 +5,7 @@
 //! are tried both ways.
 
 use squall_checkers::history::Outcome;
+use squall_checkers::isolation::rw_register::Order;
 
 /// The models that the reference knows, by their names.
 pub(super) const MODELS: [&str; 12] = [
@@ -51,8 +52,9 @@ pub(super) type Models = u16;
 
 const ALL: Models = (1 << MODELS.len()) - 1;
 
-/// The models that the history satisfies.
-pub(super) fn satisfied(history: &[Transaction]) -> Models {
+/// The models that the history satisfies if the versions of each key are ordered as `keys` orders the
+/// transactions that visit it.
+pub(super) fn satisfied(history: &[Transaction], keys: Order) -> Models {
     let crashed: Vec<usize> = (0..history.len())
         .filter(|&index| history[index].outcome == Outcome::Info)
         .collect();
@@ -68,7 +70,7 @@ pub(super) fn satisfied(history: &[Transaction]) -> Models {
                 }
             })
             .collect();
-        satisfied |= satisfied_by(history, &present);
+        satisfied |= satisfied_by(history, &present, keys);
         if satisfied == ALL {
             break;
         }
@@ -81,7 +83,7 @@ fn from_read_atomic() -> Models {
     ALL & !0b1111
 }
 
-fn satisfied_by(history: &[Transaction], present: &[usize]) -> Models {
+fn satisfied_by(history: &[Transaction], present: &[usize], keys: Order) -> Models {
     let mut allowed = ALL;
     let mut happened = Vec::new();
     for &index in present {
@@ -103,6 +105,7 @@ fn satisfied_by(history: &[Transaction], present: &[usize]) -> Models {
         history,
         present,
         happened: &happened,
+        keys,
     };
     search.extend(&mut order, allowed, &mut satisfied);
     satisfied
@@ -180,6 +183,7 @@ struct Search<'a> {
     history: &'a [Transaction],
     present: &'a [usize],
     happened: &'a [Happened],
+    keys: Order,
 }
 
 const NONE: usize = 0;
@@ -218,6 +222,27 @@ impl Search<'_> {
         }
     }
 
+    /// Whether `b` found no older version of any key than `a` had left.
+    fn is_no_older(&self, place: &[usize], a: usize, b: usize) -> bool {
+        let read = |transaction: usize, key: u32| {
+            let mut reads = self.happened[transaction].reads.iter();
+            reads.find_map(|&(of, writer)| (of == key).then_some(writer))
+        };
+        let written = |transaction: usize, key: u32| {
+            let is_written = self.happened[transaction].writes.contains(&key);
+            is_written.then_some(Some(transaction))
+        };
+        let age = |writer: Option<usize>| writer.map(|writer| place[writer]);
+        (0..16).all(|key| {
+            let left = written(a, key).or_else(|| read(a, key));
+            let found = read(b, key).or_else(|| written(b, key));
+            match (left, found) {
+                (Some(left), Some(found)) => age(left) <= age(found),
+                _ => true,
+            }
+        })
+    }
+
     fn reads_from(&self, reader: usize, writer: usize) -> bool {
         let reads = &self.happened[reader].reads;
         reads.iter().any(|&(_, of)| of == Some(writer))
@@ -230,6 +255,10 @@ impl Search<'_> {
             place[transaction] = index;
         }
         let pairs = || (0..count).flat_map(|a| (0..count).map(move |b| (a, b)));
+        let kind = self.keys as usize;
+        if !pairs().all(|(a, b)| !self.is_ordered(kind, a, b) || self.is_no_older(&place, a, b)) {
+            return 0;
+        }
         let extends = |kind: usize| {
             pairs().all(|(a, b)| {
                 let first = self.is_ordered(kind, a, b) || self.reads_from(b, a);

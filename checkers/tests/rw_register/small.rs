@@ -1,7 +1,7 @@
 //! All histories of three transactions of up to two accesses on two keys.
 
 use super::reference::{Access, Transaction};
-use super::{Strategy, compare};
+use super::{Order, Strategy, compare};
 use squall_checkers::history::Outcome;
 
 /// What a transaction may do: the keys that it accesses, and whether it writes them.
@@ -92,7 +92,7 @@ fn try_all(history: &mut [Transaction], strategy: Strategy) -> usize {
         for (choice, (index, place, values)) in chosen.iter().zip(&reads) {
             set(history, *index, *place, values[*choice]);
         }
-        compare(history, strategy);
+        compare(history, strategy, Order::None);
         count += 1;
         let mut digit = 0;
         while digit < chosen.len() && chosen[digit] + 1 == reads[digit].2.len() {

@@ -32,7 +32,7 @@ pub(super) fn graph(
     let mut edges = Edges {
         versions,
         all: Vec::new(),
-        nodes: known.transactions.count(),
+        nodes: versions.transactions_seen(),
         last_readers: vec![Vec::new(); known.transactions.key_count() as usize],
     };
     for key in 0..known.transactions.key_count() {
@@ -54,12 +54,12 @@ pub(super) fn graph(
             nodes = orders::add_realtime(&intervals, nodes, &mut all);
         }
     }
-    Graph::new(known.transactions.count(), nodes, &all)
+    Graph::new(versions.transactions_seen(), nodes, &all)
 }
 
 /// When those that count took place.
 fn intervals(known: Known<'_>, versions: &Versions) -> Vec<Interval> {
-    let all = 0..known.transactions.count();
+    let all = 0..versions.transactions_seen();
     let committed = all.filter(|&transaction| versions.is_committed(transaction));
     let interval = |transaction: u32| {
         let header = known.transactions.header(transaction);
@@ -108,7 +108,7 @@ impl Edges<'_> {
     fn add_reads(&mut self, known: Known<'_>, divergent: &[u32]) {
         let transactions = known.transactions;
         let mut divergent = divergent.iter().copied().peekable();
-        for reader in 0..transactions.count() {
+        for reader in 0..known.begun() {
             if !known.is_ok(reader) {
                 continue;
             }

@@ -62,7 +62,7 @@ pub(super) fn find(
         versions,
         divergent,
         bad_places: bad_places(known, versions),
-        is_intermediate: intermediate(transactions),
+        is_intermediate: intermediate(transactions, versions.transactions_seen()),
         seen: vec![Seen::default(); transactions.key_count() as usize],
         previous: Vec::new(),
         updates: vec![NONE; versions.slot_count()],
@@ -71,7 +71,7 @@ pub(super) fn find(
     for key in 0..transactions.key_count() {
         pass.judge_updates(key);
     }
-    for transaction in 0..transactions.count() {
+    for transaction in 0..versions.transactions_seen() {
         if versions.is_committed(transaction) {
             pass.judge(transaction);
         }
@@ -109,11 +109,12 @@ fn bad_places(known: Known<'_>, versions: &Versions) -> Vec<BadPlaces> {
     .collect()
 }
 
-fn intermediate(transactions: &Transactions) -> Vec<bool> {
+/// Which appends of the first `count` transactions are not their last to the key.
+fn intermediate(transactions: &Transactions, count: u32) -> Vec<bool> {
     let mut is_intermediate = vec![false; transactions.operation_count() as usize];
     // The last append to each key so far.
     let mut last = vec![NONE; transactions.key_count() as usize];
-    for transaction in 0..transactions.count() {
+    for transaction in 0..count {
         let operations = transactions.operations_of(transaction);
         for operation in operations.clone() {
             if let MicroOperation::Append { key, .. } = transactions.operation(operation) {

@@ -3,6 +3,7 @@
 use super::names::Names;
 use super::transactions::{MicroOperation, Transactions};
 use super::versions::Versions;
+use crate::history::Outcome;
 use crate::isolation::graph::{Edge, Kinds};
 
 pub(super) struct Evidence<'a> {
@@ -145,7 +146,11 @@ impl Evidence<'_> {
             self.names.list(list),
             self.names.element(element),
         );
-        Some(sentence.into())
+        // If nobody knows how it ended, only a read shows that it took place.
+        match self.transactions.header(to).outcome {
+            Outcome::Ok => Some(sentence.into()),
+            _ => Some(self.clause_of_list(key, sentence)),
+        }
     }
 
     /// What the transaction appended to the key at a place from `length` on.

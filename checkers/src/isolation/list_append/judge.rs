@@ -26,13 +26,13 @@ impl Judgement {
     }
 }
 
-/// Looks for all that the model forbids, and for what a few transactions show by themselves whether it
-/// forbids that or not.
+/// Looks for the cycles that the model forbids, and for what a few transactions show by themselves whether
+/// it forbids that or not.
 pub(super) fn judge(
     known: Known<'_>,
     appends: &Appends,
-    model: ConsistencyModel,
-    limits: &CycleLimits,
+    (model, limits): (ConsistencyModel, &CycleLimits),
+    find: cycles::Search,
 ) -> Judgement {
     let mut versions = Versions::new(known, appends);
     let divergent = prefixes::divergent(known, &versions);
@@ -48,7 +48,7 @@ pub(super) fn judge(
         has_realtime: model.forbids(Phenomenon::G0Realtime),
     };
     let graph = dependencies::graph(known, &versions, &divergent, orders);
-    let cycles = cycles::find(&graph, |phenomenon| model.forbids(phenomenon), limits);
+    let cycles = find(&graph, &|phenomenon| model.forbids(phenomenon), limits);
     Judgement {
         versions,
         direct,

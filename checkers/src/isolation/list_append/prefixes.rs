@@ -12,9 +12,9 @@ const WORTH_A_THREAD: u32 = 50_000;
 
 /// The reads, in order, that are not the beginning of the longest read of their list.
 pub(super) fn divergent(known: Known<'_>, versions: &Versions) -> Vec<u32> {
-    let count = known.transactions.count();
+    let count = known.begun();
     let middle = count / 2;
-    if known.transactions.operation_count() < WORTH_A_THREAD {
+    if known.transactions.operations_before(count) < WORTH_A_THREAD {
         return divergent_of(known, versions, 0..count);
     }
     thread::scope(|scope| {

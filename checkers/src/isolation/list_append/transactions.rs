@@ -153,9 +153,18 @@ impl Transactions {
         self.stored.len() as u32
     }
 
-    /// How many elements all reads show together.
-    pub fn elements_read(&self) -> u64 {
-        self.lengths.iter().map(|&length| u64::from(length)).sum()
+    /// How many micro-operations the first `count` transactions have, and how many elements their reads
+    /// show together.
+    pub(super) fn size_of(&self, count: u32) -> u64 {
+        let lengths = self.lengths[..self.operations_before(count) as usize].iter();
+        lengths.map(|&length| 1 + u64::from(length)).sum()
+    }
+
+    /// How many micro-operations a transaction has, and how many elements its reads show together.
+    pub(super) fn size_of_one(&self, transaction: u32) -> u64 {
+        let operations = self.operations_of(transaction);
+        let lengths = &self.lengths[operations.start as usize..operations.end as usize];
+        lengths.iter().map(|&length| 1 + u64::from(length)).sum()
     }
 
     pub fn header(&self, transaction: u32) -> &Header {
@@ -164,11 +173,15 @@ impl Transactions {
 
     /// The micro-operations of a transaction.
     pub fn operations_of(&self, transaction: u32) -> Range<u32> {
-        let start = match transaction {
+        self.operations_before(transaction)..self.ends[transaction as usize]
+    }
+
+    /// How many micro-operations the transactions before this one have.
+    pub(super) fn operations_before(&self, transaction: u32) -> u32 {
+        match transaction {
             0 => 0,
             _ => self.ends[transaction as usize - 1],
-        };
-        start..self.ends[transaction as usize]
+        }
     }
 
     /// The transaction that a micro-operation is of.
@@ -208,7 +221,9 @@ impl Transactions {
 pub(super) struct Known<'a> {
     pub(super) transactions: &'a Transactions,
     /// The events before this one have been seen.
-    pub(super) until: u32,
+    until: u32,
+    /// How many transactions had begun by then.
+    begun: u32,
 }
 
 impl<'a> Known<'a> {
@@ -216,7 +231,24 @@ impl<'a> Known<'a> {
         Self {
             transactions,
             until: u32::MAX,
+            begun: transactions.count(),
         }
+    }
+
+    /// What the events before this one tell.
+    pub(super) fn before(transactions: &'a Transactions, event: u32) -> Self {
+        let headers = &transactions.headers;
+        Self {
+            transactions,
+            until: event,
+            begun: headers.partition_point(|header| header.invoked < event) as u32,
+        }
+    }
+
+    /// How many transactions had begun. Of the others something may be known too: what they appended
+    /// may have been read.
+    pub(super) fn begun(&self) -> u32 {
+        self.begun
     }
 
     pub(super) fn outcome(&self, transaction: u32) -> Outcome {

@@ -131,6 +131,8 @@ pub(super) struct Versions {
     places: Vec<u32>,
     /// Whether each transaction counts: it returned `ok`, or something that it appended was read.
     is_committed: Vec<bool>,
+    /// The transactions before this one had begun, or one after them counts.
+    transactions_seen: u32,
     /// The transactions whose appends to a list no read showed, for each key in the order of
     /// invocation.
     unobserved: Vec<u32>,
@@ -153,13 +155,15 @@ impl Versions {
             committed_before: Vec::new(),
             committed_after: Vec::new(),
             places: vec![NONE; transactions.operation_count() as usize],
-            is_committed: (0..transactions.count())
-                .map(|transaction| known.is_ok(transaction))
-                .collect(),
+            is_committed: vec![false; transactions.count() as usize],
+            transactions_seen: known.begun(),
             unobserved: Vec::new(),
             unobserved_starts: Vec::new(),
             unobserved_count: 0,
         };
+        for transaction in 0..known.begun() {
+            versions.is_committed[transaction as usize] = known.is_ok(transaction);
+        }
         versions.place(known, appends);
         versions
     }
@@ -190,6 +194,7 @@ impl Versions {
     fn commit(&mut self, known: Known<'_>, transaction: u32) {
         if known.outcome(transaction) != Outcome::Fail {
             self.is_committed[transaction as usize] = true;
+            self.transactions_seen = self.transactions_seen.max(transaction + 1);
         }
     }
 
@@ -252,7 +257,7 @@ impl Versions {
 
     fn find_unobserved(&mut self, transactions: &Transactions) {
         let mut pairs: Vec<(u32, u32)> = Vec::new();
-        for transaction in 0..transactions.count() {
+        for transaction in 0..self.transactions_seen {
             if !self.is_committed(transaction) {
                 continue;
             }
@@ -326,6 +331,11 @@ impl Versions {
         Some(self.places[append as usize]).filter(|&place| place < ELSEWHERE)
     }
 
+    /// Those that count are among the transactions before this one.
+    pub(super) fn transactions_seen(&self) -> u32 {
+        self.transactions_seen
+    }
+
     /// Whether a transaction counts.
     pub(super) fn is_committed(&self, transaction: u32) -> bool {
         self.is_committed[transaction as usize]
@@ -371,7 +381,7 @@ fn longest_reads(known: Known<'_>) -> Vec<u32> {
     let transactions = known.transactions;
     let mut longest = vec![NONE; transactions.key_count() as usize];
     let mut lengths = vec![0; longest.len()];
-    for transaction in 0..transactions.count() {
+    for transaction in 0..known.begun() {
         if !known.is_ok(transaction) {
             continue;
         }

@@ -10,7 +10,8 @@
 use super::digraph::{Edge, NONE, Reason};
 use super::fragments::{Fragment, Fragments};
 use super::happened::{Happened, Read};
-use super::sessions::{Ends, Order, add_order};
+use super::key_order::add_versions;
+use super::sessions::{Ends, Orders, add_order};
 use super::transactions::{INITIAL, Transactions};
 
 /// The two questions that need version orders.
@@ -86,7 +87,7 @@ impl Constraints {
         happened: &Happened,
         fragments: &Fragments,
         level: StrongLevel,
-        order: Order,
+        orders: Orders,
     ) -> Self {
         let ends = level.ends();
         let mut constraints = Self {
@@ -101,7 +102,8 @@ impl Constraints {
         constraints.add_transactions(happened.len() as u32);
         constraints.add_versions(happened, fragments);
         let edges = &mut constraints.edges;
-        let nodes = add_order(all, happened, order, ends, constraints.nodes, edges);
+        let nodes = add_order(all, happened, orders.order, ends, constraints.nodes, edges);
+        add_versions(all, happened, orders.of_keys, ends, edges);
         constraints.nodes = nodes;
         for key in 0..happened.keys as u32 {
             constraints.add_key(happened, fragments, key);

@@ -8,7 +8,7 @@ use super::growing_order::{Step, UNLABELLED};
 use super::happened::Happened;
 use super::saturation::{self, Saturated};
 use super::schedule;
-use super::sessions::Order;
+use super::sessions::Orders;
 use super::solver::{self, Solved};
 use super::transactions::{NEVER, Transactions};
 use super::{RwRegisterOptions, Strategy};
@@ -40,10 +40,10 @@ pub(super) fn decide(
     all: &Transactions,
     happened: &Happened,
     fragments: &Fragments,
-    (level, order): (StrongLevel, Order),
+    (level, orders): (StrongLevel, Orders),
     options: &RwRegisterOptions,
 ) -> (Decision, Question) {
-    let constraints = Constraints::new(all, happened, fragments, level, order);
+    let constraints = Constraints::new(all, happened, fragments, level, orders);
     let mut question = Question {
         constraints,
         rounds: Vec::new(),

@@ -20,6 +20,9 @@ pub(crate) enum Reason {
     Process,
     /// The first had returned before the second was invoked.
     Realtime,
+    /// `later` found the version of the key that the second made, after somebody had left that of the
+    /// first; or the second found the initial one, after the first had left another.
+    KeyOrder { key: u32, later: u32 },
     /// The nodes belong to one transaction, or one of them to none.
     Inner,
     /// The first is of a run of versions that were each made from the one before, from the initial one on:

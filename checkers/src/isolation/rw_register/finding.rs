@@ -42,6 +42,16 @@ impl Finding {
         }
     }
 
+    /// The numbers of the transactions that it speaks of.
+    pub(super) fn transactions(&self) -> &BTreeSet<u32> {
+        &self.transactions
+    }
+
+    /// The event at which the last of its transactions had ended.
+    pub(super) fn last_completion(&self, all: &Transactions) -> Option<usize> {
+        last_completion(all, &self.transactions)
+    }
+
     /// As it is told; the transactions that it speaks of are shown in full.
     pub(super) fn into_anomaly(self, all: &Transactions, checker: &str) -> Anomaly {
         let mut explanation = self.explanation;
@@ -276,6 +286,10 @@ impl Teller<'_> {
             if let Reason::Overwritten { reader, .. } = step.reason {
                 transactions.insert(self.number(reader));
             }
+            if let Reason::KeyOrder { key, later } = step.reason {
+                let earlier = self.left_before(step.from, key, later);
+                transactions.extend([earlier, later].map(|each| self.number(each)));
+            }
         }
         let explanation = self.consequences(&steps, &mut transactions);
         Finding {
@@ -423,6 +437,10 @@ impl Teller<'_> {
                     self.written(step.to, key)
                 ),
             ),
+            Reason::KeyOrder { key, later } => (
+                DependencyKind::WriteWrite,
+                self.key_order(step.from, key, later),
+            ),
             Reason::Process => (
                 DependencyKind::Process,
                 format!("the process of {from} did {to} later"),
@@ -440,6 +458,53 @@ impl Teller<'_> {
             kind,
             sentence,
         }
+    }
+
+    fn key_order(&self, writer: u32, key: u32, later: u32) -> String {
+        let earlier = self.left_before(writer, key, later);
+        format!(
+            "{} left key {} at {}, before {} was invoked and found it {}",
+            self.name(earlier),
+            self.all.key_name(key),
+            self.left(earlier, key),
+            self.name(later),
+            self.found(later, key)
+        )
+    }
+
+    /// What a transaction read of a key or, if it did not, wrote there.
+    fn found(&self, transaction: u32, key: u32) -> String {
+        let mut reads = self.happened.reads.get(transaction as usize).iter();
+        match reads.find(|read| read.key == key) {
+            Some(read) => self.version_name(read.slot),
+            None => self.written(transaction, key),
+        }
+    }
+
+    /// What a transaction wrote to a key or, if it did not, read there.
+    fn left(&self, transaction: u32, key: u32) -> String {
+        match self.happened.slot(transaction, key) {
+            Some(slot) => self.version_name(slot),
+            None => self.seen(transaction, key),
+        }
+    }
+
+    /// Who left a key as `writer` had made it, before `later` was invoked: that one itself, or a reader.
+    fn left_before(&self, writer: u32, key: u32, later: u32) -> u32 {
+        let invoked = self.all.invoked[self.number(later) as usize];
+        let has_returned = |transaction: &u32| {
+            let number = self.number(*transaction) as usize;
+            self.all.outcomes[number] == Outcome::Ok && self.all.completed[number] < invoked
+        };
+        let has_read = |transaction: &u32| {
+            let mut reads = self.happened.reads.get(*transaction as usize).iter();
+            reads.any(|&read| read.key == key && self.happened.writer(read) == writer)
+        };
+        let mut readers = (0..later).filter(has_read).filter(has_returned);
+        Some(writer)
+            .filter(has_returned)
+            .or_else(|| readers.next())
+            .unwrap_or(writer)
     }
 
     fn realtime(&self, step: &Step) -> String {

@@ -16,6 +16,13 @@ pub enum Order {
     Realtime,
 }
 
+/// What orders transactions, and what the versions of each key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Orders {
+    pub(super) order: Order,
+    pub(super) of_keys: Order,
+}
+
 /// Transactions in chains: each comes after the one before it in its chain. A process is one chain,
 /// which a crashed transaction ends.
 #[derive(Clone, Debug)]

@@ -13,7 +13,8 @@
 
 use super::digraph::{Digraph, Edge, Reason};
 use super::happened::{Happened, Lists, Read};
-use super::sessions::{Chains, Ends, Order, add_order};
+use super::key_order::add_versions;
+use super::sessions::{Chains, Ends, Order, Orders, add_order};
 use super::transactions::{INITIAL, Transactions};
 
 /// The levels, each implied by the next.
@@ -38,7 +39,7 @@ pub(super) fn proved(
     all: &Transactions,
     happened: &Happened,
     level: WeakLevel,
-    order: Order,
+    Orders { order, of_keys }: Orders,
 ) -> Proved {
     let order = match level {
         WeakLevel::Causal => order.max(Order::Process),
@@ -59,6 +60,7 @@ pub(super) fn proved(
         }
         WeakLevel::Causal => causal(all, happened, nodes, &mut edges),
     }
+    add_versions(all, happened, of_keys, WHOLE, &mut edges);
     Proved { nodes, edges }
 }
 
