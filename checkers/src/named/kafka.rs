@@ -26,10 +26,13 @@
 //!   `int-poll-skip`), or each of its polls where keys may be taken away in between.
 //! - What a process sends one after another lies so (`nonmonotonic-send`), and within one transaction
 //!   (`int-nonmonotonic-send`) with nothing else between (`int-send-skip`).
+//! - Who polled a message came after who sent it, which goes in no circle (`G1c`, or with the order
+//!   of a process or of real time `G1c-process`, `G1c-realtime`).
 //!
 //! Some of these happen by design, depending on how messages are consumed: see [`ALLOWANCES`]. Only what
 //! `ok` operations polled is believed, and what failed took nothing. O(n log n).
 
+mod cycles;
 mod lag;
 mod logs;
 mod order;
@@ -75,12 +78,35 @@ pub struct Allowance {
     pub why: &'static str,
 }
 
-/// What happens by design. Jepsen's `allowed-error-types`; its cycles are not judged here.
-pub const ALLOWANCES: [Allowance; 3] = [
+const WRITES_MIX: &str = "writes of transactions interleave";
+
+/// What happens by design: Jepsen's `allowed-error-types`. It allows every G1c where offsets order
+/// transactions; here only a G1c that needs that order, `G1c-ww`, is.
+pub const ALLOWANCES: [Allowance; 7] = [
     Allowance {
         class: "int-send-skip",
         consume: None,
-        why: "writes of transactions interleave",
+        why: WRITES_MIX,
+    },
+    Allowance {
+        class: "G0",
+        consume: None,
+        why: WRITES_MIX,
+    },
+    Allowance {
+        class: "G0-process",
+        consume: None,
+        why: WRITES_MIX,
+    },
+    Allowance {
+        class: "G0-realtime",
+        consume: None,
+        why: WRITES_MIX,
+    },
+    Allowance {
+        class: "G1c-ww",
+        consume: None,
+        why: WRITES_MIX,
     },
     Allowance {
         class: "poll-skip",
@@ -104,6 +130,7 @@ pub fn check(history: &History, options: &KafkaOptions) -> Result<Verdict, Decod
     let mut report = Report::new(options);
     logs.judge(options, &mut report);
     Orders::judge(&recorded, &logs, &mut report);
+    cycles::judge(&recorded, &logs, &mut report);
     let statistics = statistics_of(&recorded, &logs);
     let Report {
         findings, allowed, ..
@@ -194,9 +221,13 @@ impl<'o> Report<'o> {
         }
     }
 
+    fn count_allowed(&mut self, class: &'static str) {
+        *self.allowed.entry(class).or_default() += 1;
+    }
+
     fn note(&mut self, event: usize, class: &'static str, tell: impl FnOnce() -> Told) {
         if self.is_allowed(class) {
-            *self.allowed.entry(class).or_default() += 1;
+            self.count_allowed(class);
         } else {
             self.findings.note(event, class, tell);
         }

@@ -3,8 +3,10 @@
 use crate::histories::*;
 use crate::simulated::{Classes, Random, Simulated, agree, ask, judge_many, simulate};
 use expect_test::{Expect, expect};
-use squall_checkers::history::{History, Operation, Outcome, Value};
+use squall_checkers::history::{EventKind, History, Operation, Outcome, ProcessReuse, Value};
 use squall_checkers::named::kafka::{self, Consume, KafkaOptions};
+use squall_checkers::spec::DecodeError;
+use squall_checkers::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Key, value and offset.
@@ -72,12 +74,42 @@ fn polls(operation: &Operation<'_>) -> Vec<Vec<Record>> {
     polls
 }
 
+/// A transaction, with what it sent and what each of its polls returned.
+struct Act<'h> {
+    operation: Operation<'h>,
+    sent: Vec<Record>,
+    polls: Vec<Vec<Record>>,
+    polled: Vec<Record>,
+}
+
+impl Act<'_> {
+    fn has_sent(&self, key: i64, value: i64) -> bool {
+        let mut sent = self.sent.iter();
+        sent.any(|sent| (sent.0, sent.1) == (key, value))
+    }
+}
+
+fn acts(history: &History) -> Vec<Act<'_>> {
+    let operations = history.operations().iter();
+    let transactions = operations.filter(|it| matches!(it.f, "txn" | "send" | "poll"));
+    let act = |operation| {
+        let polls = polls(&operation);
+        Act {
+            sent: sends(&operation),
+            polled: polls.concat(),
+            polls,
+            operation,
+        }
+    };
+    transactions.map(act).collect()
+}
+
 /// Whether a message was known at some time to lie at more offsets than it had been sent times.
-fn has_duplicate(transactions: &[Operation<'_>]) -> bool {
+fn has_duplicate(acts: &[Act<'_>]) -> bool {
     let mut known: BTreeMap<(i64, i64), BTreeMap<i64, usize>> = BTreeMap::new();
-    for operation in transactions.iter().filter(|it| is_ok(it.outcome)) {
-        let event = operation.completed.expect("ok");
-        for (key, value, offset) in [sends(operation), polls(operation).concat()].concat() {
+    for act in acts.iter().filter(|it| is_ok(it.operation.outcome)) {
+        let event = act.operation.completed.expect("ok");
+        for &(key, value, offset) in act.sent.iter().chain(&act.polled) {
             if let Some(offset) = offset {
                 let offsets = known.entry((key, value)).or_default();
                 let first = offsets.entry(offset).or_insert(event);
@@ -89,52 +121,84 @@ fn has_duplicate(transactions: &[Operation<'_>]) -> bool {
         offsets.len() > 1
             && offsets.values().any(|&event| {
                 let before = offsets.values().filter(|&&other| other <= event).count();
-                let sent = transactions.iter().filter(|it| it.invoked < event);
-                let sent = sent
-                    .flat_map(sends)
+                let begun = acts.iter().filter(|it| it.operation.invoked < event);
+                let sent = begun
+                    .flat_map(|it| &it.sent)
                     .filter(|sent| (sent.0, sent.1) == *message);
                 before > 1 && before > sent.count()
             })
     })
 }
 
+/// Whether who sent what was polled comes before who polled it, and as `is_before` says, in a circle.
+fn is_circular(
+    acts: &[Act<'_>],
+    is_before: impl Fn(&Operation<'_>, &Operation<'_>) -> bool,
+) -> bool {
+    let count = acts.len();
+    let mut reaches = vec![vec![false; count]; count];
+    for (to, reader) in acts.iter().enumerate() {
+        let after = &reader.operation;
+        for (from, other) in acts.iter().enumerate() {
+            let before = &other.operation;
+            let is_over = is_ok(before.outcome) && before.completed < Some(after.invoked);
+            reaches[from][to] = is_over && is_before(before, after);
+        }
+        for &(key, value, _) in &reader.polled {
+            let may_have_sent = |it: &Act<'_>| {
+                it.operation.outcome != Outcome::Fail
+                    && Some(it.operation.invoked) < after.completed
+                    && it.has_sent(key, value)
+            };
+            let mut senders = (0..count).filter(|&from| may_have_sent(&acts[from]));
+            if let (Some(from), None) = (senders.next(), senders.next()) {
+                reaches[from][to] |= from != to;
+            }
+        }
+    }
+    for middle in 0..count {
+        for from in 0..count {
+            for to in 0..count {
+                reaches[from][to] |= reaches[from][middle] && reaches[middle][to];
+            }
+        }
+    }
+    (0..count).any(|one| reaches[one][one])
+}
+
 /// The laws one by one. `lost-write` and `unseen` are judged apart: they depend on how the history ends.
 fn naive(history: &History, options: &KafkaOptions) -> Classes {
     let mut classes = Classes::new();
-    let transactions: Vec<_> = history
-        .operations()
-        .iter()
-        .filter(|it| matches!(it.f, "txn" | "send" | "poll"))
-        .collect();
-    let ok = transactions.iter().filter(|it| is_ok(it.outcome));
+    let acts = acts(history);
     let mut seen: BTreeSet<Record> = BTreeSet::new();
-    for operation in ok.clone() {
-        let own = sends(operation);
-        for (key, value, offset) in own.iter().copied().chain(polls(operation).concat()) {
-            if offset.is_some() {
-                seen.insert((key, value, offset));
-            }
-        }
-        for (key, value, _) in polls(operation).concat() {
-            let is_sent = |it: &&Operation<'_>| {
-                sends(it)
-                    .iter()
-                    .any(|sent| (sent.0, sent.1) == (key, value))
-            };
-            let before = transactions
-                .iter()
-                .filter(|it| is_sent(it) && Some(it.invoked) < operation.completed);
-            if own.iter().any(|sent| (sent.0, sent.1) == (key, value)) {
+    for act in acts.iter().filter(|it| is_ok(it.operation.outcome)) {
+        let records = act.sent.iter().chain(&act.polled);
+        seen.extend(records.filter(|record| record.2.is_some()));
+        for &(key, value, _) in &act.polled {
+            let before = acts.iter().filter(|it| {
+                it.has_sent(key, value) && Some(it.operation.invoked) < act.operation.completed
+            });
+            let has_failed = |it: &Act<'_>| it.operation.outcome == Outcome::Fail;
+            if act.has_sent(key, value) {
                 classes.insert("precommitted-read");
             } else if before.clone().count() == 0 {
                 classes.insert("unexpected-message");
-            } else if before.clone().all(|it| it.outcome == Outcome::Fail) {
+            } else if before.clone().all(has_failed) {
                 classes.insert("G1a");
             }
         }
     }
-    if has_duplicate(&transactions) {
+    if has_duplicate(&acts) {
         classes.insert("duplicate");
+    }
+    if is_circular(&acts, |_, _| false) {
+        classes.insert("G1c");
+    }
+    if is_circular(&acts, |one, other| one.process == other.process) {
+        classes.insert("G1c-process");
+    }
+    if is_circular(&acts, |_, _| true) {
+        classes.insert("G1c-realtime");
     }
     for one in &seen {
         for other in &seen {
@@ -166,9 +230,11 @@ fn naive(history: &History, options: &KafkaOptions) -> Classes {
             }
             let before = polled.clone();
             let mut within: BTreeMap<i64, Option<i64>> = BTreeMap::new();
-            for poll in polls(&operation) {
+            let act = acts.iter().find(|it| it.operation.id == operation.id);
+            let act = act.expect("it is one");
+            for poll in &act.polls {
                 let mut here = BTreeSet::new();
-                for (key, _, offset) in poll {
+                for &(key, _, offset) in poll {
                     let is_first_here = here.insert(key);
                     let step = match (within.get(&key), before.get(&key)) {
                         (Some(_), _) if is_first_here && options.consume == Consume::Subscribe => {
@@ -194,7 +260,7 @@ fn naive(history: &History, options: &KafkaOptions) -> Classes {
                     polled.insert(key, offset);
                 }
             }
-            for (key, _, offset) in sends(&operation) {
+            for &(key, _, offset) in &act.sent {
                 if let Some((id, Some(last))) = sent.insert(key, (operation.id, offset))
                     && offset.is_some_and(|now| now <= last)
                 {
@@ -252,6 +318,8 @@ struct Broker {
     /// Whether what is left out of a poll is never seen again, by anybody.
     hides: bool,
     hidden: BTreeSet<(i64, usize)>,
+    /// What was sent before its transaction took effect, by value, with the answer.
+    early: BTreeMap<i64, Value>,
 }
 
 impl Broker {
@@ -263,6 +331,7 @@ impl Broker {
             error_in,
             hides,
             hidden: BTreeSet::new(),
+            early: BTreeMap::new(),
         }
     }
 
@@ -319,19 +388,23 @@ impl Simulated for Broker {
                 ints(if random.once_in(2) { &[0] } else { &[0, 1] }),
             );
         }
-        let parts = 1 + random.below(3);
-        let parts = (0..parts).map(|_| {
+        let is_early = random.once_in(self.error_in);
+        let count = 1 + random.below(3);
+        let mut parts = Vec::new();
+        for _ in 0..count {
             if random.once_in(2) {
-                return Value::List(vec!["poll".into()]);
+                parts.push(Value::List(vec!["poll".into()]));
+                continue;
             }
             self.next += i64::from(!random.once_in(30));
-            Value::List(vec![
-                "send".into(),
-                random.below(2).into(),
-                (100 + self.next).into(),
-            ])
-        });
-        ask("txn", Value::List(parts.collect()))
+            let (key, value) = (random.below(2), 100 + self.next);
+            if is_early {
+                let answer = self.send(random, key, value);
+                self.early.insert(value, answer);
+            }
+            parts.push(Value::List(vec!["send".into(), key.into(), value.into()]));
+        }
+        ask("txn", Value::List(parts))
     }
 
     fn act(&mut self, random: &mut Random, client: usize, asked: &Call) -> Value {
@@ -349,7 +422,10 @@ impl Simulated for Broker {
         }
         for part in parts.iter_mut() {
             if let [_, Value::Int(key), Value::Int(value)] = *list(&part.clone()) {
-                *part = self.send(random, key, value);
+                *part = match self.early.remove(&value) {
+                    Some(answer) => answer,
+                    None => self.send(random, key, value),
+                };
             }
         }
         Value::List(parts)
@@ -357,6 +433,32 @@ impl Simulated for Broker {
 
     fn crash(&mut self, client: usize) {
         self.positions[client].clear();
+    }
+}
+
+/// Where each operation of a circle is said to be needed, there is none without what it returned, and
+/// there is one whatever else returned.
+fn verify_circles(history: &History, verdict: &Result<Verdict, DecodeError>) {
+    let has_circle = |believed: &dyn Fn(usize) -> bool| {
+        let events = history.events();
+        let mut relaxed = events.to_vec();
+        for (index, event) in relaxed.iter_mut().enumerate() {
+            if event.kind == EventKind::Ok && !believed(events.operation_id(index)) {
+                event.kind = EventKind::Info;
+            }
+        }
+        let relaxed = History::from_events_with(relaxed, ProcessReuse::AfterInfo);
+        is_circular(&acts(&relaxed.expect("a history")), |_, _| true)
+    };
+    let found = anomaly(verdict).into_iter();
+    let found = found.flat_map(|first| first.also.iter().chain([first]));
+    for circle in found.filter(|it| it.class.starts_with("G1c") && it.minimal) {
+        let witness = &circle.witness;
+        assert!(has_circle(&|id| witness.contains(&id)), "{circle:?}");
+        for &one in witness {
+            let is_other = |id| id != one && witness.contains(&id);
+            assert!(!has_circle(&is_other), "{circle:?} without {one}");
+        }
     }
 }
 
@@ -374,6 +476,7 @@ fn agrees_with_the_laws() {
             allow: ["lost-write".to_owned()].into(),
         };
         let history = simulate(&mut Broker::new(12, false), random, 3, 10);
+        verify_circles(&history, &kafka::check(&history, &options));
         agree(
             &history,
             |history| kafka::check(history, &options),
@@ -396,6 +499,9 @@ fn writes_are_lost_where_nobody_polled_them() {
         "int-nonmonotonic-poll",
         "nonmonotonic-send",
         "int-nonmonotonic-send",
+        "G1c",
+        "G1c-process",
+        "G1c-realtime",
     ];
     let options = KafkaOptions {
         consume: Consume::Assign,
@@ -556,6 +662,7 @@ fn what_is_wrong_is_told() {
             nonmonotonic-send: Process 0's send (events 0 to 1) sent message 10 of key 1 at offset 5, and then process 0's send (events 2 to 3) message 11 of key 1 at offset 4, which is not beyond that.
             [0, 1] since event Some(3)
             Of 2 messages that were acknowledged to 1 keys 2 were polled by nobody; 0 were polled. Lag: none.
+            Also found, but allowed: G0-process 1.
             Found in all: nonmonotonic-send 1.
         "#]],
     );
@@ -603,4 +710,76 @@ fn statistics_say_what_is_unseen_and_how_late_polls_are() {
         0 :invoke :poll [[:poll]]\n0 :ok :poll [[:poll {1 [[0 10]]}]]");
     let statistics = kafka::statistics(&history).expect("a log");
     expect!["KafkaStatistics { keys: 1, acknowledged: 2, polled: 1, unseen: 1, lag: Latencies { times_ns: [10] } }"].assert_eq(&format!("{statistics:?}"));
+}
+
+/// The one polls what the other had sent, and the other what the one had.
+#[test]
+fn information_does_not_flow_in_a_circle() {
+    let plain = KafkaOptions::default();
+    let begins = "0 :invoke :txn [[:send 1 10] [:poll]]\n";
+    let ends = "0 :ok :txn [[:send 1 [0 10]] [:poll {2 [[0 20]]}]]\n";
+    let polls = "1 :invoke :poll [[:poll]]\n1 :ok :poll [[:poll {1 [[0 10]]}]]\n";
+    let sends = |process| {
+        format!("{process} :invoke :send [[:send 2 20]]\n{process} :ok :send [[:send 2 [0 20]]]\n")
+    };
+    let both = "1 :invoke :txn [[:poll] [:send 2 20]]\n1 :ok :txn [[:poll {1 [[0 10]]}] [:send 2 [0 20]]]\n";
+    check(
+        &format!("{begins}{both}{ends}"),
+        &plain,
+        expect![[r#"
+        G1c: Process 1's txn (events 1 to 2) polled message 10 of key 1, which process 0's txn (events 0 to 3) sent; process 0's txn (events 0 to 3) polled message 20 of key 2, which process 1's txn (events 1 to 2) sent: no order of these is possible.
+        [0, 1] since event Some(3)
+        Of 2 messages that were acknowledged to 2 keys 0 were polled by nobody; 2 were polled. Lag: median 0 ns, 99 of 100 within 0 ns, worst 0 ns.
+        Found in all: G1c 1.
+    "#]],
+    );
+    check(
+        &format!("{begins}{polls}{}{ends}", sends(1)),
+        &plain,
+        expect![[r#"
+            G1c-process: Process 1's poll (events 1 to 2) polled message 10 of key 1, which process 0's txn (events 0 to 5) sent; process 1's poll (events 1 to 2) ended before process 1's send (events 3 to 4) began; process 0's txn (events 0 to 5) polled message 20 of key 2, which process 1's send (events 3 to 4) sent: no order of these is possible.
+            [0, 1, 2] since event Some(5)
+            Of 2 messages that were acknowledged to 2 keys 0 were polled by nobody; 2 were polled. Lag: median 0 ns, 99 of 100 within 0 ns, worst 0 ns.
+            Found in all: G1c-process 1.
+        "#]],
+    );
+    check(
+        &format!("{begins}{polls}{}{ends}", sends(2)),
+        &plain,
+        expect![[r#"
+            G1c-realtime: Process 1's poll (events 1 to 2) polled message 10 of key 1, which process 0's txn (events 0 to 5) sent; process 1's poll (events 1 to 2) ended before process 2's send (events 3 to 4) began; process 0's txn (events 0 to 5) polled message 20 of key 2, which process 2's send (events 3 to 4) sent: no order of these is possible.
+            [0, 1, 2] since event Some(5)
+            Of 2 messages that were acknowledged to 2 keys 0 were polled by nobody; 2 were polled. Lag: median 0 ns, 99 of 100 within 0 ns, worst 0 ns.
+            Found in all: G1c-realtime 1.
+        "#]],
+    );
+}
+
+/// Who sent first to the one key sent last to the other: that is how transactions are.
+#[test]
+fn writes_of_transactions_interleave() {
+    let plain = KafkaOptions::default();
+    let sends = "0 :invoke :send [[:send 1 10] [:send 2 20]]\n1 :invoke :send [[:send 1 11] [:send 2 21]]
+        0 :ok :send [[:send 1 [0 10]] [:send 2 [1 20]]]\n1 :ok :send [[:send 1 [1 11]] [:send 2 [0 21]]]\n";
+    let polled = |rows| format!("2 :invoke :poll [[:poll]]\n2 :ok :poll [[:poll {rows}]]");
+    let all = polled("{1 [[0 10] [1 11]] 2 [[0 21] [1 20]]}");
+    check(
+        &format!("{sends}{all}"),
+        &plain,
+        expect![[r#"
+        valid
+    "#]],
+    );
+    let skipped = polled("{1 [[0 10] [1 11]] 2 [[1 20]]}");
+    check(
+        &format!("{sends}{skipped}"),
+        &plain,
+        expect![[r#"
+        lost-write: Message 21 of key 2 was sent by process 1's send (events 1 to 3), but nobody ever polled it, although process 2's poll (events 4 to 5) polled offset 1 beyond it.
+        [1, 2] since event Some(5)
+        Of 4 messages that were acknowledged to 2 keys 1 were polled by nobody; 3 were polled. Lag: median 0 ns, 99 of 100 within 0 ns, worst 0 ns.
+        Also found, but allowed: G0 1.
+        Found in all: lost-write 1.
+    "#]],
+    );
 }

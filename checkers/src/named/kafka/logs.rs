@@ -124,6 +124,31 @@ impl<'r, 'h> Logs<'r, 'h> {
         known.min()
     }
 
+    /// The acts that sent a message, by their places and in their order.
+    pub(super) fn senders(&self, message: usize) -> &[u32] {
+        &self.messages[message].senders
+    }
+
+    /// For each key who sent what lies in it, in the order of offsets, as far as it is known of each
+    /// message where it lies and who sent it.
+    pub(super) fn senders_in_order(&self) -> impl Iterator<Item = Vec<u32>> {
+        self.seen.iter().map(|seen| {
+            let at_one = seen.chunk_by(|one, other| one.offset == other.offset);
+            let senders = at_one.filter_map(|at_one| {
+                let message = at_one[0].message;
+                let is_alone = at_one.iter().all(|sight| sight.message == message);
+                let Message {
+                    senders,
+                    is_at_several,
+                    ..
+                } = &self.messages[message];
+                let is_told_apart = is_alone && !is_at_several && senders.len() == 1;
+                is_told_apart.then(|| senders[0])
+            });
+            senders.collect()
+        })
+    }
+
     /// The operation that saw a message in a key at an event.
     pub(super) fn seen_by(&self, key: usize, message: usize, event: usize) -> Option<usize> {
         let mut seen = self.seen[key].iter();
