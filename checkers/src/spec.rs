@@ -154,6 +154,8 @@ pub struct Diagnosis {
     /// The ids of others that together with those might be impossible on their own: a guess, which
     /// saves a search for such a set where it is right.
     pub suspects: Vec<usize>,
+    /// Whether both together are impossible, and no more so once nobody knows whether one of them happened.
+    pub is_minimal: bool,
 }
 
 /// An operation that a specification does not know.

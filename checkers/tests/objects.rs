@@ -269,7 +269,7 @@ fn append_log() {
         Model::AppendLog,
         "0 :invoke :append 1\n0 :ok :append 1\n1 :invoke :append 2\n1 :ok :append 2\n2 :invoke :read nil\n2 :ok :read [2 1]",
         expect![[r#"
-            append-out-of-order: The addition of 1 (events 0 to 1) had returned before the addition of 2 (events 2 to 3) began, but the read (events 4 to 5) shows them the other way round.
+            append-out-of-order: The addition of 1 (events 0 to 1) had returned before the addition of 2 (from event 2 on) began, but the read (events 4 to 5) shows them the other way round.
         "#]],
     );
     rejects(

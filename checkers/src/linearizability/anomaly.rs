@@ -45,14 +45,14 @@ pub(super) fn anomaly(court: &Court<'_>, bad: &BadPrefix) -> Result<Anomaly, Dec
     })
 }
 
-/// All that a conflict needs, without a proof that it needs each.
+/// All that a conflict needs.
 fn known_core(conflict: &Diagnosis) -> Core {
     let mut operations = [&conflict.operations[..], &conflict.suspects].concat();
     operations.sort_unstable();
     operations.dedup();
     Core {
         operations,
-        is_minimal: false,
+        is_minimal: conflict.is_minimal,
     }
 }
 
@@ -122,6 +122,7 @@ fn no_order(culprit: &Operation<'_>) -> Diagnosis {
         ),
         operations: vec![culprit.id],
         suspects: Vec::new(),
+        is_minimal: false,
     }
 }
 

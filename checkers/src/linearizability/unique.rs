@@ -16,6 +16,7 @@ pub(crate) mod growth;
 mod holders;
 mod intervals;
 pub(crate) mod log;
+mod minimal;
 mod others;
 pub(crate) mod queue;
 pub(crate) mod register;

@@ -46,8 +46,13 @@ impl<'a> Recorded<'a> {
 
     /// The operations, in the order of their invocations.
     pub(crate) fn iter(self) -> impl Iterator<Item = history::Operation<'a>> {
-        let all = self.ids.iter();
-        let all = all.map(move |&id| self.history.operation(id as usize));
+        // Those on one key lie far apart, and memory answers several questions at once.
+        const READ_AT_ONCE: usize = 64;
+        let chunks = self.ids.chunks(READ_AT_ONCE);
+        let all = chunks.flat_map(move |ids| {
+            let read = ids.iter().map(|&id| self.history.operation(id as usize));
+            read.collect::<Vec<_>>()
+        });
         let begun = all.take_while(move |recorded| recorded.invoked < self.end);
         begun.map(move |recorded| self.known(recorded))
     }

@@ -295,6 +295,7 @@ impl<'a> Case<'a> {
             sentence: sentence.to_owned(),
             operations,
             suspects: suspects.to_vec(),
+            is_minimal: false,
         }
     }
 

@@ -205,5 +205,6 @@ fn diagnosis(conflict: &unique::Conflict, ids: &[u32]) -> Diagnosis {
         sentence: conflict.sentence.clone(),
         operations: ids(&conflict.operations),
         suspects: ids(&conflict.suspects),
+        is_minimal: conflict.is_minimal,
     }
 }

@@ -79,6 +79,8 @@ pub(super) fn verify<O: Object>(object: &O, operations: &[O::Operation], order: 
 pub(super) struct Tally {
     pub(super) possible: usize,
     pub(super) impossible: usize,
+    /// How many conflicts say of themselves that each of their operations is needed.
+    pub(super) minimal: usize,
     pub(super) undecided: usize,
 }
 
@@ -102,20 +104,28 @@ pub(super) fn compare<O: Object>(
                 !is_possible(object, operations),
                 "{conflict:?} in {operations:#?}"
             );
-            let alone: Vec<O::Operation> = (0..)
-                .zip(operations)
-                .map(|(index, &operation)| {
-                    if conflict.operations.contains(&index) || conflict.suspects.contains(&index) {
-                        operation
-                    } else {
-                        relaxed(operation)
-                    }
-                })
-                .collect();
+            let is_impossible = |certain: &[u32]| {
+                let numbered = (0..).zip(operations);
+                let alone = numbered.map(|(index, &operation)| match certain.contains(&index) {
+                    true => operation,
+                    false => relaxed(operation),
+                });
+                !is_possible(object, &alone.collect::<Vec<_>>())
+            };
+            let core = conflict.core();
             assert!(
-                !is_possible(object, &alone),
+                is_impossible(&core),
                 "too few in {conflict:?}: {operations:#?}"
             );
+            tally.minimal += usize::from(conflict.is_minimal);
+            for &needed in core.iter().filter(|_| conflict.is_minimal) {
+                let rest = core.iter().copied().filter(|&other| other != needed);
+                let is_needed = !is_impossible(&rest.collect::<Vec<_>>());
+                assert!(
+                    is_needed,
+                    "{needed} is too much in {conflict:?}: {operations:#?}"
+                );
+            }
         }
         Decision::Undecided(_) => tally.undecided += 1,
     }

@@ -24,6 +24,10 @@ use super::zones::{self, Zone};
 
 /// Judges reads, writes and compare-and-sets.
 pub(crate) fn decide(cell: &Cell<'_>) -> Decision {
+    cell.decided_by(judge)
+}
+
+fn judge(cell: &Cell<'_>) -> Decision {
     let values = Values::new(cell);
     if let Some(reason) = values.ambiguity(cell).or_else(|| to_itself(cell)) {
         return Decision::Undecided(reason);
@@ -32,9 +36,10 @@ pub(crate) fn decide(cell: &Cell<'_>) -> Decision {
         Ok(chains) => chains,
         Err(conflict) => return Decision::Conflict(conflict),
     };
-    let block_of = |operation: &CellOperation| chains.block(operation);
+    let block_of = |operation: u32| chains.block(cell.at(operation));
     let spans = cell.operations.iter();
-    let moments = Moments::new(spans.map(|operation| block_of(operation).map(|_| operation.span)));
+    let in_chains = spans.map(|operation| chains.block(operation).map(|_| operation.span));
+    let moments = Moments::new(in_chains);
     match zones::order(&chains.zones, cell, &moments, block_of) {
         Err(overlap) => {
             let members = |head| chains.members(head).collect();
@@ -355,10 +360,7 @@ mod tests {
             .run();
         }
         eprintln!("{tally:?}");
-        assert!(
-            tally.possible > 1000 && tally.impossible > 1000,
-            "{tally:?}"
-        );
+        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
     }
 
     #[test]
@@ -371,9 +373,6 @@ mod tests {
             check(decide, &operations, &mut tally);
         }
         eprintln!("{tally:?}");
-        assert!(
-            tally.possible > 1000 && tally.impossible > 1000,
-            "{tally:?}"
-        );
+        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
     }
 }

@@ -1,7 +1,8 @@
 //! Operations on one value, as the algorithms for registers take them.
 
-use super::decision::Conflict;
+use super::decision::{Conflict, Decision};
 use super::intervals::{Grouped, NEVER, NONE, Span};
+use super::minimal::minimal;
 
 /// The number of the value that a register has at first. Nobody need ever have written it.
 pub(crate) const INITIAL: u32 = 0;
@@ -72,6 +73,37 @@ pub(crate) struct Cell<'a> {
 }
 
 impl Cell<'_> {
+    /// The algorithm's decision; of a conflict, only what is needed.
+    pub(super) fn decided_by(&self, algorithm: fn(&Cell<'_>) -> Decision) -> Decision {
+        match algorithm(self) {
+            Decision::Conflict(conflict) => {
+                let judge = |certain: &[u32]| self.judge_only(certain, algorithm);
+                Decision::Conflict(minimal(conflict, self.operations.len(), judge))
+            }
+            decision => decision,
+        }
+    }
+
+    /// The decision when of all operations only some, ascending, are certain. What is uncertain and would
+    /// have changed nothing is left out.
+    fn judge_only(&self, certain: &[u32], algorithm: fn(&Cell<'_>) -> Decision) -> Decision {
+        let mut operations = self.operations.to_vec();
+        let mut certain = certain.iter().peekable();
+        for (number, operation) in (0..).zip(&mut operations) {
+            if certain.next_if(|&&next| next == number).is_some() {
+                continue;
+            }
+            operation.span.returned = NEVER;
+            if let CellAction::FoundOther { expected, .. } = operation.action {
+                operation.action = CellAction::Read(expected);
+            }
+        }
+        algorithm(&Cell {
+            operations: &operations,
+            ..*self
+        })
+    }
+
     pub(super) fn at(&self, operation: u32) -> &CellOperation {
         &self.operations[operation as usize]
     }

@@ -22,6 +22,8 @@ pub(crate) struct Conflict {
     pub(crate) operations: Vec<u32>,
     /// Others that are needed for that, but that say nothing to a reader one by one; ascending.
     pub(crate) suspects: Vec<u32>,
+    /// Whether each of both was shown to be needed.
+    pub(crate) is_minimal: bool,
 }
 
 impl Conflict {
@@ -34,10 +36,26 @@ impl Conflict {
             sentence,
             operations,
             suspects: Vec::new(),
+            is_minimal: false,
         }
     }
 
     pub(super) fn with_suspects(self, suspects: Vec<u32>) -> Self {
         Self { suspects, ..self }
+    }
+
+    /// The same, with no operation named but these.
+    pub(super) fn within(mut self, certain: &[u32]) -> Self {
+        self.operations.retain(|named| certain.contains(named));
+        self.suspects.retain(|suspect| certain.contains(suspect));
+        self
+    }
+
+    /// All that is needed, ascending.
+    pub(super) fn core(&self) -> Vec<u32> {
+        let mut core = [&self.operations[..], &self.suspects].concat();
+        core.sort_unstable();
+        core.dedup();
+        core
     }
 }

@@ -5,8 +5,9 @@
 //! the earliest moment that is left, the latest invocation so far, and sees whether it was still
 //! open then.
 
-use super::decision::Conflict;
+use super::decision::{Conflict, Decision};
 use super::intervals::{NEVER, NONE, Span};
+use super::minimal::minimal;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +69,32 @@ pub(super) struct Adders {
 }
 
 impl Growing<'_> {
+    /// The algorithm's decision; of a conflict, only what is needed.
+    pub(super) fn decided_by(&self, algorithm: fn(&Growing<'_>) -> Decision) -> Decision {
+        match algorithm(self) {
+            Decision::Conflict(conflict) => {
+                let judge = |certain: &[u32]| self.judge_only(certain, algorithm);
+                Decision::Conflict(minimal(conflict, self.operations.len(), judge))
+            }
+            decision => decision,
+        }
+    }
+
+    /// The decision when of all operations only some, ascending, are certain.
+    fn judge_only(&self, certain: &[u32], algorithm: fn(&Growing<'_>) -> Decision) -> Decision {
+        let mut operations = self.operations.to_vec();
+        let mut certain = certain.iter().peekable();
+        for (number, operation) in (0..).zip(&mut operations) {
+            if certain.next_if(|&&next| next == number).is_none() {
+                operation.span.returned = NEVER;
+            }
+        }
+        algorithm(&Growing {
+            operations: &operations,
+            ..*self
+        })
+    }
+
     pub(super) fn numbered(&self) -> impl Iterator<Item = (u32, &GrowthOperation)> + Clone {
         (0..).zip(self.operations)
     }

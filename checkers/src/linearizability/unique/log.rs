@@ -11,6 +11,10 @@ use super::intervals::{NEVER, NONE};
 
 /// Judges appends and reads.
 pub(crate) fn decide(log: &Growing<'_>) -> Decision {
+    log.decided_by(judge)
+}
+
+fn judge(log: &Growing<'_>) -> Decision {
     if let Some(element) = appended_twice(log) {
         let told = (log.name)(element);
         return Decision::Undecided(format!("element {told} was appended more than once"));
@@ -142,10 +146,7 @@ mod tests {
         }
         let tally = check_all(&AppendLog(PhantomData), decide, &reads, 5);
         eprintln!("{tally:?}");
-        assert!(
-            tally.possible > 1000 && tally.impossible > 1000,
-            "{tally:?}"
-        );
+        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
     }
 
     #[test]
@@ -164,9 +165,6 @@ mod tests {
             );
         }
         eprintln!("{tally:?}");
-        assert!(
-            tally.possible > 1000 && tally.impossible > 1000,
-            "{tally:?}"
-        );
+        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
     }
 }

@@ -20,6 +20,7 @@ mod lost;
 
 use super::decision::{Conflict, Decision};
 use super::intervals::{NEVER, NONE, Span};
+use super::minimal::minimal;
 use items::{Item, STAYS, Window, tick};
 
 /// What was done to a queue. Values have numbers from 0 on, equal ones the same.
@@ -53,7 +54,13 @@ pub(crate) struct Queue<'a> {
 
 /// Judges enqueues and dequeues.
 pub(crate) fn decide(queue: &Queue<'_>) -> Decision {
-    judge(queue).unwrap_or_else(Decision::Conflict)
+    match judge(queue) {
+        Ok(decision) => decision,
+        Err(conflict) => {
+            let judge = |certain: &[u32]| queue.judge_only(certain);
+            Decision::Conflict(minimal(conflict, queue.operations.len(), judge))
+        }
+    }
 }
 
 fn judge(queue: &Queue<'_>) -> Result<Decision, Conflict> {
@@ -74,6 +81,26 @@ fn judge(queue: &Queue<'_>) -> Result<Decision, Conflict> {
 }
 
 impl Queue<'_> {
+    /// The decision when of all operations only some, ascending, are certain.
+    fn judge_only(&self, certain: &[u32]) -> Decision {
+        let mut operations = self.operations.to_vec();
+        let mut certain = certain.iter().peekable();
+        for (number, operation) in (0..).zip(&mut operations) {
+            if certain.next_if(|&&next| next == number).is_some() {
+                continue;
+            }
+            operation.span.returned = NEVER;
+            if !matches!(operation.action, QueueAction::Enqueue(_)) {
+                operation.action = QueueAction::DequeueUnknown;
+            }
+        }
+        let queue = Queue {
+            operations: &operations,
+            ..*self
+        };
+        judge(&queue).unwrap_or_else(Decision::Conflict)
+    }
+
     fn numbered(&self) -> impl Iterator<Item = (u32, &QueueOperation)> + Clone {
         (0..).zip(self.operations)
     }
@@ -124,24 +151,29 @@ impl Queue<'_> {
         earlier: u32,
         dequeue: u32,
     ) -> Result<(), Conflict> {
-        let the = self.the(dequeue);
-        let told = (self.name)(value);
         if enqueue == NONE || self.span(dequeue).returned < self.span(enqueue).invoked {
-            let sentence = format!("Nobody had begun to enqueue {told}, but {the} returned it.");
-            return Err(Conflict::new("dequeue-from-nowhere", sentence, &[dequeue]));
+            return Err(self.out_of_nowhere(value, dequeue));
         }
-        if earlier == NONE {
-            return Ok(());
+        match earlier {
+            NONE => Ok(()),
+            _ => Err(self.dequeued_twice(value, earlier, dequeue)),
         }
-        let earlier_told = self.the(earlier);
+    }
+
+    fn out_of_nowhere(&self, value: u32, dequeue: u32) -> Conflict {
+        let (told, the) = ((self.name)(value), self.the(dequeue));
+        let sentence = format!("Nobody had begun to enqueue {told}, but {the} returned it.");
+        Conflict::new("dequeue-from-nowhere", sentence, &[dequeue])
+    }
+
+    fn dequeued_twice(&self, value: u32, earlier: u32, dequeue: u32) -> Conflict {
         let sentence = format!(
-            "Value {told} was enqueued once, but both {earlier_told} and {the} returned it."
+            "Value {} was enqueued once, but both {} and {} returned it.",
+            (self.name)(value),
+            self.the(earlier),
+            self.the(dequeue),
         );
-        Err(Conflict::new(
-            "duplicate-dequeue",
-            sentence,
-            &[earlier, dequeue],
-        ))
+        Conflict::new("duplicate-dequeue", sentence, &[earlier, dequeue])
     }
 
     /// What is known of a value, if it was certainly in the queue. One that nobody dequeued stays.
@@ -247,6 +279,7 @@ mod tests {
     use super::super::brute_force::{Exhaustive, Object, Random, Tally, cases, compare};
     use super::*;
     use QueueAction::{Dequeue, DequeueEmpty, DequeueUnknown, Enqueue};
+    use std::cell::Cell;
     use std::collections::VecDeque;
 
     struct Fifo;
@@ -281,11 +314,18 @@ mod tests {
             Enqueue(value) | Dequeue(value) => value as usize,
             DequeueEmpty | DequeueUnknown => 0,
         };
+        let named = Cell::new(0);
         let decision = decide(&Queue {
             operations,
             value_count: operations.iter().map(value).max().unwrap_or(0) + 1,
-            name: &|value| value.to_string(),
+            name: &|value| {
+                named.set(named.get() + 1);
+                value.to_string()
+            },
         });
+        // To name a value takes as long as there are values.
+        let is_order = matches!(decision, Decision::Order(_));
+        assert!(!is_order || named.get() == 0, "{operations:#?}");
         let relaxed = |operation: QueueOperation| QueueOperation {
             span: Span {
                 returned: NEVER,
@@ -330,10 +370,7 @@ mod tests {
             .run();
         }
         eprintln!("{tally:?}");
-        assert!(
-            tally.possible > 1000 && tally.impossible > 1000,
-            "{tally:?}"
-        );
+        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
     }
 
     /// What a queue really answers, but for a few lies.
@@ -388,9 +425,6 @@ mod tests {
             check(&operations, &mut tally);
         }
         eprintln!("{tally:?}");
-        assert!(
-            tally.possible > 1000 && tally.impossible > 1000,
-            "{tally:?}"
-        );
+        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
     }
 }

@@ -10,19 +10,30 @@
 use super::cell::{Cell, CellAction, CellOperation, INITIAL, Values};
 use super::decision::{Conflict, Decision};
 use super::holders;
-use super::intervals::Moments;
+use super::intervals::{Moments, NONE};
 use super::zones::{self, Zone};
 
 /// Judges reads and writes. There must be no compare-and-set among them.
 pub(crate) fn decide(cell: &Cell<'_>) -> Decision {
+    cell.decided_by(judge)
+}
+
+fn judge(cell: &Cell<'_>) -> Decision {
     let values = Values::new(cell);
-    let zones = match zones(cell, &values) {
+    // Both moments of an operation ask for it.
+    let blocks: Vec<u32> = cell
+        .operations
+        .iter()
+        .map(|operation| block(&values, operation).unwrap_or(NONE))
+        .collect();
+    let zones = match zones(cell, &values, &blocks) {
         Ok(zones) => zones,
         Err(conflict) => return Decision::Conflict(conflict),
     };
-    let block_of = |operation: &CellOperation| block(&values, operation);
-    let spans = cell.operations.iter();
-    let moments = Moments::new(spans.map(|operation| block_of(operation).map(|_| operation.span)));
+    let block_of = |operation: u32| Some(blocks[operation as usize]).filter(|&block| block != NONE);
+    let spans = cell.operations.iter().zip(&blocks);
+    let moments =
+        Moments::new(spans.map(|(operation, &block)| (block != NONE).then_some(operation.span)));
     match zones::order(&zones, cell, &moments, block_of) {
         Err(overlap) => {
             let members = |value| members(&values, value);
@@ -53,12 +64,12 @@ fn block(values: &Values, operation: &CellOperation) -> Option<u32> {
 ///
 /// # Errors
 /// A read of what was not there yet, or never.
-fn zones(cell: &Cell<'_>, values: &Values) -> Result<Vec<Zone>, Conflict> {
+fn zones(cell: &Cell<'_>, values: &Values, blocks: &[u32]) -> Result<Vec<Zone>, Conflict> {
     let mut zones = vec![Zone::EMPTY; cell.value_count];
-    for (number, operation) in cell.numbered() {
-        let Some(value) = block(values, operation) else {
+    for ((number, operation), &value) in cell.numbered().zip(blocks) {
+        if value == NONE {
             continue;
-        };
+        }
         if operation.read().is_some() && value != INITIAL {
             let Some(producer) = values.producer(value) else {
                 return Err(cell.unwritten(value, number));
@@ -135,10 +146,7 @@ mod tests {
             .run();
         }
         eprintln!("{tally:?}");
-        assert!(
-            tally.possible > 1000 && tally.impossible > 1000,
-            "{tally:?}"
-        );
+        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
     }
 
     #[test]
@@ -151,9 +159,6 @@ mod tests {
             check(decide, &operations, &mut tally);
         }
         eprintln!("{tally:?}");
-        assert!(
-            tally.possible > 1000 && tally.impossible > 1000,
-            "{tally:?}"
-        );
+        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
     }
 }

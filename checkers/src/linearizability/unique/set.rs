@@ -13,6 +13,10 @@ use super::intervals::{NEVER, NONE};
 
 /// Judges additions and reads.
 pub(crate) fn decide(set: &Growing<'_>) -> Decision {
+    set.decided_by(judge)
+}
+
+fn judge(set: &Growing<'_>) -> Decision {
     match Elements::new(set).order() {
         Ok(order) => Decision::Order(order),
         Err(conflict) => Decision::Conflict(conflict),
@@ -202,10 +206,7 @@ mod tests {
         }
         let tally = check_all(&GrowOnlySet(PhantomData), decide, &reads, 4);
         eprintln!("{tally:?}");
-        assert!(
-            tally.possible > 1000 && tally.impossible > 1000,
-            "{tally:?}"
-        );
+        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
         assert_eq!(tally.undecided, 0);
     }
 
@@ -225,10 +226,7 @@ mod tests {
             );
         }
         eprintln!("{tally:?}");
-        assert!(
-            tally.possible > 1000 && tally.impossible > 1000,
-            "{tally:?}"
-        );
+        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
         assert_eq!(tally.undecided, 0);
     }
 }

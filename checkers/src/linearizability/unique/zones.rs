@@ -10,7 +10,7 @@
 //! forward zones and s for backward ones are such an order: a backward block that begins
 //! inside a forward zone outlasts it, and comes right after.
 
-use super::cell::{Cell, CellOperation};
+use super::cell::Cell;
 use super::intervals::{Moments, NEVER, Span};
 
 /// The zone of a block.
@@ -54,7 +54,7 @@ pub(super) fn order(
     zones: &[Zone],
     cell: &Cell<'_>,
     moments: &Moments,
-    block_of: impl Fn(&CellOperation) -> Option<u32>,
+    block_of: impl Fn(u32) -> Option<u32>,
 ) -> Result<Vec<u32>, Overlap> {
     let mut order = Vec::with_capacity(zones.len());
     // The last forward block, and the end of its zone.
@@ -65,7 +65,7 @@ pub(super) fn order(
     }
     for moment in moments.iter() {
         let operation = cell.at(moment.operation);
-        let Some(inner) = block_of(operation).filter(|&block| block != 0) else {
+        let Some(inner) = block_of(moment.operation).filter(|&block| block != 0) else {
             continue;
         };
         let zone = zones[inner as usize];
