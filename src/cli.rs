@@ -1,12 +1,15 @@
 //! The command line, as it is typed.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use squall_checkers::isolation::models::ConsistencyModel;
+use squall_checkers::named::counter::FreshReads;
 use squall_checkers::named::queue::Delivery;
+use squall_checkers::named::recovery::Share;
 use squall_checkers::{FailedCas, Model, Strategy};
 use squall_workloads::plan::Seed;
 
@@ -128,18 +131,52 @@ pub struct CheckArgs {
     /// list` has all
     #[arg(long, value_name = "MODEL")]
     pub model: Model,
+    #[command(flatten)]
+    pub of_model: ModelArgs,
+    /// The history's values are pairs of a key and a value, as of Jepsen's `independent`
+    #[arg(long)]
+    pub keyed: bool,
+    /// How many threads judge keys at the same time, of a single history; as many as there are cores if left out
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Give up after this long, such as 10s
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub time_limit: Option<Duration>,
+    /// Give up when the search holds so many MiB
+    #[arg(long, value_name = "MIB")]
+    pub memory_limit: Option<u64>,
+    /// Write a page for each history here
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Histories: JSON lines, EDN, or Jepsen's log lines
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// What only some models can be told; `src/commands/check/options.rs` says which.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options that only some models know")]
+pub struct ModelArgs {
+    /// Of a specification: which algorithm judges, auto, general, special or cross-check
+    #[arg(long, default_value = "auto", value_name = "STRATEGY")]
+    pub strategy: Strategy,
+    /// Of registers, maps and counters: the value before the first write, nil, true, false, a number or a text;
+    /// of a multi-register also a map of values, such as '{x 0, y 1}'
+    #[arg(long, default_value = "nil", value_name = "VALUE")]
+    pub init: String,
+    /// Of cas-register, kv and sequential: what a failed compare-and-swap says, that it did not happen, or that it
+    /// compared and differed
+    #[arg(long, default_value = "dropped", value_name = "dropped|observed", value_parser = parse_failed_cas)]
+    pub failed_cas: FailedCas,
+    /// Of a semaphore: how many permits there are, one if left out
+    #[arg(long, value_name = "N")]
+    pub permits: Option<u32>,
+    /// Of a priority-queue: the largest value comes first
+    #[arg(long)]
+    pub largest_first: bool,
     /// Of transactions: the consistency model that they must satisfy, such as snapshot-isolation
     #[arg(long, default_value = "strict-serializable", value_name = "MODEL")]
     pub consistency: ConsistencyModel,
-    /// Which algorithm judges by a specification: auto, general, special or cross-check
-    #[arg(long, default_value = "auto", value_name = "STRATEGY")]
-    pub strategy: Strategy,
-    /// The value before the first write: nil, true, false, a number or a text
-    #[arg(long, default_value = "nil", value_name = "VALUE")]
-    pub init: String,
-    /// What a failed compare-and-swap says: that it did not happen, or that it compared and differed
-    #[arg(long, default_value = "dropped", value_name = "dropped|observed", value_parser = parse_failed_cas)]
-    pub failed_cas: FailedCas,
     /// Of a bank: what all balances sum to; as in the first read if left out
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub total: Option<i64>,
@@ -155,24 +192,45 @@ pub struct CheckArgs {
     /// Of a queue: how long whoever is given a message holds it alone, such as 30s
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub hold: Option<Duration>,
-    /// Of a queue or fanout: the history goes on until nothing was left to deliver
+    /// Of queue, fanout, kafka and watch: the history goes on until nothing was left to deliver
     #[arg(long)]
     pub drained: bool,
-    /// The history's values are pairs of a key and a value, as of Jepsen's `independent`
+    /// Of kafka: consumers subscribe, and keys are given to others at any time
     #[arg(long)]
-    pub keyed: bool,
-    /// Give up after this long, such as 10s
+    pub subscribe: bool,
+    /// Of kafka: a class of anomaly that is counted but not held against the system, each by an option of its own
+    #[arg(long, value_name = "CLASS")]
+    pub allow: Vec<String>,
+    /// Of lock-safety: how long a hold lasts that is not renewed, such as 30s
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub time_limit: Option<Duration>,
-    /// Give up when the search holds so many MiB
-    #[arg(long, value_name = "MIB")]
-    pub memory_limit: Option<u64>,
-    /// Write a page for each history here
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Histories: JSON lines, EDN, or Jepsen's log lines
-    #[arg(required = true)]
-    pub files: Vec<PathBuf>,
+    pub lease: Option<Duration>,
+    /// Of lock-safety: the lock is free once an operation of its holder crashed
+    #[arg(long)]
+    pub crash_releases: bool,
+    /// Of lock-safety: its holder may acquire it again
+    #[arg(long)]
+    pub reentrant: bool,
+    /// Of counter-bounds: a read must be a sum of adds, and not only lie between the least and the greatest
+    #[arg(long)]
+    pub exact: bool,
+    /// Of counter-bounds: which reads must count all that was acknowledged, all, final or last
+    #[arg(long, default_value = "all", value_name = "READS", value_parser = parse_fresh_reads)]
+    pub fresh: FreshReads,
+    /// Of unique-ids: each process is given greater and greater ones
+    #[arg(long)]
+    pub per_process: bool,
+    /// Of unique-ids and monotonic: what began after another returned is greater
+    #[arg(long)]
+    pub real_time: bool,
+    /// Of stats and availability: which share of the operations must succeed, such as 9/10
+    #[arg(long, value_name = "N/M", value_parser = parse_share)]
+    pub min_success: Option<Share>,
+    /// Of stats: an operation that need not succeed, each by an option of its own
+    #[arg(long, value_name = "NAME")]
+    pub may_fail: Vec<String>,
+    /// Of availability: each window of this length must be served so, such as 10s
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub window: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -287,6 +345,30 @@ fn parse_failed_cas(text: &str) -> Result<FailedCas, String> {
         "dropped" => Ok(FailedCas::Dropped),
         "observed" => Ok(FailedCas::Observed),
         _ => Err("expected `dropped` or `observed`".to_owned()),
+    }
+}
+
+fn parse_fresh_reads(text: &str) -> Result<FreshReads, String> {
+    match text {
+        "all" => Ok(FreshReads::All),
+        "final" => Ok(FreshReads::Final),
+        "last" => Ok(FreshReads::Last),
+        _ => Err("expected `all`, `final` or `last`".to_owned()),
+    }
+}
+
+/// A part of a whole, neither of nothing nor more than that.
+fn parse_share(text: &str) -> Result<Share, String> {
+    let numbers = text.split_once('/');
+    let numbers = numbers.and_then(|(part, whole)| Some((part.parse().ok()?, whole.parse().ok()?)));
+    match numbers {
+        Some((numerator, denominator)) if denominator > 0 && numerator <= denominator => {
+            Ok(Share {
+                numerator,
+                denominator,
+            })
+        }
+        _ => Err("expected a share, such as 9/10".to_owned()),
     }
 }
 

@@ -253,6 +253,42 @@ fn a_wrong_call_is_named() {
             &["`soon` is not a duration"],
         ),
         (
+            "check --model register --permits 2 valid.jsonl",
+            &["--permits says nothing to the model register, only to semaphore"],
+        ),
+        (
+            "check --model bank --init 3 valid.jsonl",
+            &["--init says nothing to the model bank, only to register"],
+        ),
+        (
+            "check --model queue --strategy general valid.jsonl",
+            &["--strategy says nothing to the model queue"],
+        ),
+        (
+            "check --model kv --drained valid.jsonl",
+            &["--drained says nothing to the model kv, only to queue, fanout, kafka, watch"],
+        ),
+        (
+            "check --model counter --init blue valid.jsonl",
+            &["--init of the model counter is an integer, but found `blue`"],
+        ),
+        (
+            "check --model multi-register --init {x valid.jsonl",
+            &["--init is no map: line 1"],
+        ),
+        (
+            "check --model register --threads 0 valid.jsonl",
+            &["--threads"],
+        ),
+        (
+            "check --model stats --min-success 3/2 valid.jsonl",
+            &["expected a share, such as 9/10"],
+        ),
+        (
+            "check --model counter-bounds --fresh soon valid.jsonl",
+            &["expected `all`, `final` or `last`"],
+        ),
+        (
             "serve queue --data new --listen 127.0.0.1:7000",
             &["'queue'"],
         ),
@@ -633,6 +669,96 @@ fn the_page_of_a_history_says_how_it_was_judged() {
     place
         .run(&judged.replace("--failed-cas observed", ""))
         .expect_code(0);
+}
+
+#[test]
+fn check_says_which_algorithm_decided() {
+    let place = histories();
+    place.write(
+        "keys.edn",
+        "{:process 0 :type :invoke :f :put :key 1 :value 1} {:process 0 :type :ok :f :put :key 1}
+         {:process 0 :type :invoke :f :put :key 2 :value 1} {:process 0 :type :ok :f :put :key 2}
+         {:process 0 :type :invoke :f :put :key 2 :value 1} {:process 0 :type :ok :f :put :key 2}
+         {:process 0 :type :invoke :f :put :key 3 :value 1} {:process 0 :type :ok :f :put :key 3}",
+    );
+    for (line, decided_by) in [
+        ("register valid.jsonl", Some("unique-writes")),
+        ("register invalid.jsonl", Some("unique-writes")),
+        ("register --strategy general valid.jsonl", Some("search")),
+        (
+            "kv keys.edn",
+            Some("search (keys: 1), unique-writes (keys: 2)"),
+        ),
+        (
+            "kv --threads 2 keys.edn",
+            Some("search (keys: 1), unique-writes (keys: 2)"),
+        ),
+        ("stats valid.jsonl", None),
+    ] {
+        let ended = place.run(&format!("check --model {line}"));
+        let told = ended.after("decided by: ");
+        assert_eq!(told, Vec::from_iter(decided_by), "{line}: {ended}");
+    }
+}
+
+/// What specifications are told, and what they make of it.
+#[test]
+fn specifications_judge_by_their_options() {
+    let place = Place::new();
+    place.write(
+        "semaphore.edn",
+        "{:process 0 :type :invoke :f :acquire} {:process 0 :type :ok :f :acquire}
+         {:process 1 :type :invoke :f :acquire} {:process 1 :type :ok :f :acquire}",
+    );
+    place.write(
+        "priority.edn",
+        "{:process 0 :type :invoke :f :insert :value 1} {:process 0 :type :ok :f :insert :value 1}
+         {:process 0 :type :invoke :f :insert :value 2} {:process 0 :type :ok :f :insert :value 2}
+         {:process 0 :type :invoke :f :poll} {:process 0 :type :ok :f :poll :value 2}",
+    );
+    place.write(
+        "multi.edn",
+        "{:process 0 :type :invoke :f :txn :value [[:read :x nil] [:read :y nil]]}
+         {:process 0 :type :ok :f :txn :value [[:read :x 3] [:read :y 4]]}",
+    );
+    let queue = "{:process 0 :type :invoke :f :enqueue :value 1} {:process 0 :type :ok :f :enqueue :value 1}
+         {:process 0 :type :invoke :f :enqueue :value 2} {:process 0 :type :ok :f :enqueue :value 2}
+         {:process 0 :type :invoke :f :drain} {:process 0 :type :ok :f :drain :value [1 2]}";
+    place.write("drained.edn", queue);
+    place.write("reversed.edn", queue.replace("[1 2]", "[2 1]"));
+    place.write(
+        "counter.edn",
+        "{:process 0 :type :invoke :f :add :value 5} {:process 0 :type :info :f :add :value 5}
+         {:process 1 :type :invoke :f :add :value 3} {:process 1 :type :info :f :add :value 3}
+         {:process 2 :type :invoke :f :read} {:process 2 :type :ok :f :read :value 4}",
+    );
+    place.write(
+        "half.edn",
+        "{:process 0 :type :invoke :f :read} {:process 0 :type :ok :f :read :value 4}
+         {:process 0 :type :invoke :f :read} {:process 0 :type :fail :f :read}",
+    );
+    for (line, code) in [
+        ("semaphore semaphore.edn", 100),
+        ("semaphore --permits 2 semaphore.edn", 0),
+        ("priority-queue priority.edn", 100),
+        ("priority-queue --largest-first priority.edn", 0),
+        ("multi-register multi.edn", 100),
+        ("multi-register --init {x,3,y,4} multi.edn", 0),
+        ("multi-register --init {\"x\":3,\"y\":4} multi.edn", 0),
+        ("multi-register --init {x,3,y,5} multi.edn", 100),
+        ("fifo-queue drained.edn", 0),
+        ("fifo-queue reversed.edn", 100),
+        ("counter-bounds counter.edn", 0),
+        ("counter-bounds --exact counter.edn", 100),
+        ("stats half.edn", 0),
+        ("stats --min-success 9/10 half.edn", 100),
+        ("availability half.edn", 100),
+        ("availability --min-success 1/2 half.edn", 0),
+    ] {
+        place
+            .run(&format!("check --model {line}"))
+            .expect_code(code);
+    }
 }
 
 /// Each law, by the option that decides: a history, and whether it is valid without and with it.

@@ -28,7 +28,12 @@ pub mod verdict;
 
 pub use history::History;
 pub use linearizability::{Limits, Strategy};
-pub use model::{Model, Options, check, check_linearizable};
+pub use model::{Model, Options, check, check_linearizable, report};
 pub use spec::Spec;
 pub use specs::FailedCas;
 pub use verdict::{Anomaly, Dependency, DependencyKind, Verdict};
+
+/// Compiles and runs what the README shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

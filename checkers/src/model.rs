@@ -5,7 +5,7 @@ use crate::isolation::list_append::{self, ListAppendOptions};
 use crate::isolation::models::ConsistencyModel;
 use crate::isolation::rw_register::{self, RwRegisterOptions};
 use crate::linearizability::any_spec::AnySpec;
-use crate::linearizability::{self, CheckError, Limits, Method, Strategy};
+use crate::linearizability::{self, CheckError, Limits, Method, Report, Strategy};
 use crate::named::availability::{self, AvailabilityOptions};
 use crate::named::bank::{self, BankOptions};
 use crate::named::counter::{self, CounterOptions};
@@ -27,6 +27,7 @@ use crate::specs::{
     KvMap, Lock, MultiRegister, Mutex, PriorityQueue, Register, Semaphore, Stack,
 };
 use crate::verdict::Verdict;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -165,6 +166,13 @@ impl Model {
     }
 }
 
+impl Model {
+    /// Whether a history must be linearizable by it, and obeys no law of its own. These come first.
+    pub fn is_specification(self) -> bool {
+        self as usize <= Self::IdAllocator as usize
+    }
+}
+
 impl fmt::Display for Model {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
@@ -223,6 +231,30 @@ pub struct Options {
 /// # Errors
 /// If an operation is none of the model's; the error names it.
 pub fn check(history: &History, model: Model, options: &Options) -> Result<Verdict, DecodeError> {
+    report(history, model, options).map(|report| report.verdict)
+}
+
+/// As [`check`], with the algorithms that decided where there are several: of a specification.
+///
+/// # Errors
+/// If an operation is none of the model's; the error names it.
+pub fn report(history: &History, model: Model, options: &Options) -> Result<Report, DecodeError> {
+    if model.is_specification() {
+        return report_linearizable(history, model, options);
+    }
+    let verdict = check_law(history, model, options)?;
+    Ok(without_algorithm(verdict))
+}
+
+fn without_algorithm(verdict: Verdict) -> Report {
+    Report {
+        verdict,
+        decided_by: BTreeMap::new(),
+        refused_order: None,
+    }
+}
+
+fn check_law(history: &History, model: Model, options: &Options) -> Result<Verdict, DecodeError> {
     match model {
         Model::Bank => bank::check(history, &options.bank),
         Model::Set => set::check(history, &options.set),
@@ -304,6 +336,14 @@ pub fn check_linearizable(
     model: Model,
     options: &Options,
 ) -> Result<Verdict, DecodeError> {
+    report_linearizable(history, model, options).map(|report| report.verdict)
+}
+
+fn report_linearizable(
+    history: &History,
+    model: Model,
+    options: &Options,
+) -> Result<Report, DecodeError> {
     let (initial, failed_cas) = (options.initial.clone(), options.failed_cas);
     match model {
         Model::Register => judge(&Register { initial }, history, options),
@@ -336,37 +376,37 @@ pub fn check_linearizable(
         Model::Counter => match initial {
             Value::Nil => judge(&Counter::default(), history, options),
             Value::Int(initial) => judge(&Counter { initial }, history, options),
-            other => Ok(Verdict::Unknown(format!(
+            other => Ok(without_algorithm(Verdict::Unknown(format!(
                 "a counter begins with an integer, not with {other}"
-            ))),
+            )))),
         },
         Model::IdAllocator => judge(&IdAllocator, history, options),
-        _ => Ok(Verdict::Unknown(format!(
+        _ => Ok(without_algorithm(Verdict::Unknown(format!(
             "{model} has a law of its own, which is not linearizability"
-        ))),
+        )))),
     }
 }
 
-fn judge(spec: &dyn AnySpec, history: &History, options: &Options) -> Result<Verdict, DecodeError> {
+fn judge(spec: &dyn AnySpec, history: &History, options: &Options) -> Result<Report, DecodeError> {
     let method = Method {
         strategy: options.strategy,
         limits: options.limits.clone(),
         threads: options.threads,
         order: None,
     };
-    let verdict = match linearizability::check_any_with(spec, history, &method) {
-        Ok(report) => report.verdict,
+    let mut report = match linearizability::check_any_with(spec, history, &method) {
+        Ok(report) => report,
         Err(CheckError::Decode(error)) => return Err(error),
         // Whoever is wrong, there is no verdict to be had from it.
         Err(error @ (CheckError::Disagreement { .. } | CheckError::BadOrder(_))) => {
-            return Ok(Verdict::Unknown(error.to_string()));
+            return Ok(without_algorithm(Verdict::Unknown(error.to_string())));
         }
     };
     let is_ok = |operation: crate::history::Operation<'_>| operation.outcome == Outcome::Ok;
-    if matches!(verdict, Verdict::Valid { .. }) && !history.operations().iter().any(is_ok) {
-        return Ok(Verdict::Vacuous(
-            "no operation succeeded, so nothing was seen".to_owned(),
-        ));
+    let is_valid = matches!(report.verdict, Verdict::Valid { .. });
+    if is_valid && !history.operations().iter().any(is_ok) {
+        let why = "no operation succeeded, so nothing was seen".to_owned();
+        report.verdict = Verdict::Vacuous(why);
     }
-    Ok(verdict)
+    Ok(report)
 }

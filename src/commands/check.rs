@@ -1,19 +1,14 @@
 //! `squall check`: histories that were recorded elsewhere.
 
+mod options;
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
-use squall_checkers::history::Value;
-use squall_checkers::isolation::list_append::ListAppendOptions;
-use squall_checkers::isolation::models::ConsistencyModel;
-use squall_checkers::isolation::rw_register::RwRegisterOptions;
-use squall_checkers::named::bank::BankOptions;
-use squall_checkers::named::fanout::FanoutOptions;
-use squall_checkers::named::queue::{Delivery, QueueOptions};
-use squall_checkers::named::set::SetOptions;
-use squall_checkers::{FailedCas, History, Limits, Model, Options, Strategy, Verdict};
+use squall_checkers::linearizability::Report;
+use squall_checkers::{History, Model, Options, Verdict};
 use squall_reports::{HistoryPage, history_page};
 
 use super::progress::Progress;
@@ -26,12 +21,19 @@ use crate::exit::Exit;
 /// # Errors
 /// If a file cannot be read, or does not fit the model.
 pub fn run(args: &CheckArgs) -> Outcome {
+    let options = options::options(args).map_err(Failure::usage)?;
     // All files are read and judged before anything is said: bad input leaves nothing half done.
-    let judged = judge_all(args).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let judged = judge_all(args, &options).into_iter();
+    let judged = judged.collect::<Result<Vec<_>, _>>()?;
     let mut exits = vec![Exit::Success];
-    for (number, (history, verdict)) in judged.iter().enumerate() {
+    for (number, (history, judged)) in judged.iter().enumerate() {
+        let verdict = &judged.verdict;
         let described = report::describe(verdict, Some(history));
-        print::out(&format!("{}: {described}", args.files[number].display()));
+        let decided_by = decided_by(judged);
+        print::out(&format!(
+            "{}: {described}{decided_by}",
+            args.files[number].display()
+        ));
         exits.push(match verdict {
             Verdict::Valid { .. } => Exit::Success,
             Verdict::Invalid(_) => Exit::Violation,
@@ -47,14 +49,14 @@ pub fn run(args: &CheckArgs) -> Outcome {
 
 /// Reads and judges the files on as many threads as there are cores; the answers are in the order of the
 /// files, whoever was done first.
-fn judge_all(args: &CheckArgs) -> Vec<Result<(History, Verdict), Failure>> {
+fn judge_all(args: &CheckArgs, options: &Options) -> Vec<Result<(History, Report), Failure>> {
     let workers = super::jobs_or_cores(None).min(args.files.len());
     let next = AtomicUsize::new(0);
     let progress = Mutex::new(Progress::new(Some(args.files.len() as u64)));
     let work = || {
         let mut done = Vec::new();
         while let Some((number, path)) = take(&args.files, &next) {
-            done.push((number, read_and_judge(path, args)));
+            done.push((number, read_and_judge(path, args, options)));
             if let Ok(mut progress) = progress.lock() {
                 progress.step(|| "histories judged".to_owned());
             }
@@ -82,10 +84,17 @@ fn take<'a>(files: &'a [PathBuf], next: &AtomicUsize) -> Option<(usize, &'a Path
     files.get(number).map(|path| (number, path.as_path()))
 }
 
-fn read_and_judge(path: &Path, args: &CheckArgs) -> Result<(History, Verdict), Failure> {
+fn read_and_judge(
+    path: &Path,
+    args: &CheckArgs,
+    options: &Options,
+) -> Result<(History, Report), Failure> {
     let history = read(path, args)?;
-    let verdict = judge(path, &history, args)?;
-    Ok((history, verdict))
+    let judged = squall_checkers::report(&history, args.model, options);
+    let judged = judged
+        .with_context(|| format!("{} does not fit the model {}", path.display(), args.model))
+        .map_err(Failure::usage)?;
+    Ok((history, judged))
 }
 
 fn read(path: &Path, args: &CheckArgs) -> Result<History, Failure> {
@@ -96,84 +105,32 @@ fn read(path: &Path, args: &CheckArgs) -> Result<History, Failure> {
     let history = History::read(&bytes, None)
         .with_context(context)
         .map_err(Failure::usage)?;
-    match args.keyed {
+    let history = match args.keyed {
         true => history
             .keyed_by_value()
             .with_context(context)
-            .map_err(Failure::usage),
-        false => Ok(history),
-    }
-}
-
-fn judge(path: &Path, history: &History, args: &CheckArgs) -> Result<Verdict, Failure> {
-    squall_checkers::check(history, args.model, &options(args))
-        .with_context(|| format!("{} does not fit the model {}", path.display(), args.model))
-        .map_err(Failure::usage)
-}
-
-fn options(args: &CheckArgs) -> Options {
-    Options {
-        initial: initial(&args.init),
-        failed_cas: args.failed_cas,
-        limits: limits(args),
-        bank: BankOptions {
-            total: args.total,
-            accounts: None,
-            allow_negative: args.allow_negative,
-        },
-        set: SetOptions {
-            linearizable: args.linearizable,
-        },
-        queue: QueueOptions {
-            delivery: args.delivery,
-            hold_ns: args.hold.map(nanoseconds),
-            drained: args.drained,
-        },
-        fanout: FanoutOptions {
-            drained: args.drained,
-        },
-        strategy: args.strategy,
-        list_append: ListAppendOptions {
-            model: args.consistency,
-            ..ListAppendOptions::default()
-        },
-        rw_register: RwRegisterOptions {
-            model: args.consistency,
-            ..RwRegisterOptions::default()
-        },
-        // Many files are judged side by side, a single one with all there is.
-        threads: match args.files.len() {
-            1 => super::jobs_or_cores(None),
-            _ => 1,
-        },
-        ..Options::default()
-    }
-}
-
-fn nanoseconds(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn initial(text: &str) -> Value {
-    match text {
-        "nil" | "null" => Value::Nil,
-        "true" => Value::Bool(true),
-        "false" => Value::Bool(false),
-        _ => text
-            .parse()
-            .map_or_else(|_| Value::Text(text.to_owned()), Value::Int),
-    }
-}
-
-fn limits(args: &CheckArgs) -> Limits {
-    let mut limits = Limits {
-        time_max: args.time_limit,
-        ..Limits::default()
+            .map_err(Failure::usage)?,
+        false => history,
     };
-    if let Some(mib) = args.memory_limit {
-        limits.memory_bytes_max = mib.saturating_mul(1 << 20);
-    }
-    limits
+    Ok(match args.model {
+        Model::FifoQueue if history.has_drains() => history.drains_as_dequeues(),
+        _ => history,
+    })
+}
+
+/// Which algorithms decided, and how many keys each if there are several of either.
+fn decided_by(judged: &Report) -> String {
+    let counts = judged.decided_by.iter();
+    let told: Vec<String> = match judged.decided_by.values().sum() {
+        0 => return String::new(),
+        1 => counts
+            .map(|(algorithm, _)| (*algorithm).to_owned())
+            .collect(),
+        _ => counts
+            .map(|(algorithm, keys)| format!("{algorithm} (keys: {keys})"))
+            .collect(),
+    };
+    format!("decided by: {}\n", told.join(", "))
 }
 
 /// Writes the page of the file of this number.
@@ -215,39 +172,10 @@ fn name_of(path: &Path) -> String {
 
 /// The command line that judges a file again by the same rules.
 fn reproduce_line(path: &Path, args: &CheckArgs) -> String {
-    let mut line = format!(
-        "squall check --model {} --init={}",
+    let options = options::given(args).join("");
+    format!(
+        "squall check --model {}{options} {}",
         args.model.name(),
-        args.init
-    );
-    if args.strategy != Strategy::Auto {
-        line += &format!(" --strategy {}", args.strategy.name());
-    }
-    let is_transactional = matches!(args.model, Model::ListAppend | Model::RwRegister);
-    if is_transactional && args.consistency != ConsistencyModel::StrictSerializable {
-        line += &format!(" --consistency {}", args.consistency);
-    }
-    if args.failed_cas == FailedCas::Observed {
-        line += " --failed-cas observed";
-    }
-    if let Some(total) = args.total {
-        line += &format!(" --total {total}");
-    }
-    if args.delivery != Delivery::default() {
-        line += &format!(" --delivery {}", args.delivery);
-    }
-    if let Some(hold) = args.hold {
-        line += &format!(" --hold {}ms", hold.as_millis());
-    }
-    let flags = [
-        (args.allow_negative, "--allow-negative"),
-        (args.linearizable, "--linearizable"),
-        (args.drained, "--drained"),
-        (args.keyed, "--keyed"),
-    ];
-    for (_, flag) in flags.into_iter().filter(|&(is_set, _)| is_set) {
-        line += " ";
-        line += flag;
-    }
-    format!("{line} {}", path.display())
+        path.display()
+    )
 }

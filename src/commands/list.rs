@@ -27,11 +27,22 @@ pub fn run() -> Outcome {
     });
     print_table(["planted bug", "root cause", "after"], planted);
     print::out(&format!("kinds of fault: {}\n\n", Fault::KINDS.join(", ")));
-    let checkers = Model::ALL.map(Model::name).join(", ");
-    print::out(&format!("checkers of histories: {checkers}\n\n"));
+    let (specifications, laws): (Vec<Model>, Vec<Model>) = Model::ALL
+        .into_iter()
+        .partition(|model| model.is_specification());
+    print::out(&format!(
+        "specifications of histories: {}\n\n",
+        names(&specifications)
+    ));
+    print::out(&format!("other laws of histories: {}\n\n", names(&laws)));
     let models = ConsistencyModel::ALL.map(ConsistencyModel::name).join(", ");
     print::out(&format!("consistency models of transactions: {models}\n"));
     Ok(Exit::Success)
+}
+
+fn names(models: &[Model]) -> String {
+    let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
+    names.join(", ")
 }
 
 fn print_table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = Vec<String>>) {

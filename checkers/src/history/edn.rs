@@ -4,7 +4,7 @@ use super::datum::Datum;
 use super::edn_reader::Reader;
 use super::format::{Intake, ReadError, unexpected_at};
 use super::record::{Field, Notation, Record};
-use super::{EventRef, History, ValueRef};
+use super::{EventRef, History, Value, ValueRef};
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -44,6 +44,25 @@ pub(super) fn read(text: &str, into: &mut Intake<'_>) -> Result<(), ReadError> {
     match reader.next()? {
         None => Ok(()),
         Some(_) => Err(unexpected_at(text, at, "nothing after the operations")),
+    }
+}
+
+/// The value that a text holds in EDN, such as `{x 1, y [2 3]}`. Keywords and symbols are texts.
+///
+/// # Errors
+/// If it is no value, or more than one.
+pub fn parse_edn(text: &str) -> Result<Value, ReadError> {
+    let mut reader = Reader::new(text);
+    let value = reader.next()?.and_then(|datum| datum.to_value());
+    let value = value.ok_or_else(|| unexpected_at(text, 0, "a value"))?;
+    reader.skip()?;
+    match reader.rest() {
+        "" => Ok(value),
+        _ => Err(unexpected_at(
+            text,
+            reader.position(),
+            "nothing after the value",
+        )),
     }
 }
 

@@ -11,7 +11,8 @@ use std::fmt;
 /// A queue that gives first what it got first. `enqueue` is invoked with a value, not nil; `dequeue`
 /// returns a value, or nil where the queue was empty. With a key on its operations: one queue per key.
 ///
-/// A `drain` is none of these: it is as many dequeues, each of which a history has to tell.
+/// A `drain` is none of these: [`History::drains_as_dequeues`](crate::History::drains_as_dequeues) makes it
+/// as many dequeues as it took elements.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FifoQueue;
 
