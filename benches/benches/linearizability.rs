@@ -1,97 +1,112 @@
-//! Whether histories are linearizable: the work that the field's figures are quoted for, on one thread.
-//! Decoding, partition, search and witness are all in the time; `cargo bench -p squall-benches`.
+//! How fast the checkers judge, on one thread: decoding, partition, search and witness are all in the
+//! time. `cargo bench -p squall-benches --bench linearizability` takes a minute or two;
+//!
+//!     cargo bench -p squall-benches --bench linearizability -- --table [ROW…]
+//!
+//! measures each row of `checkers/README.md` in a process of its own, for the sake of its memory, and
+//! prints the table; with `--write` in place of `--table` it goes into that file.
 
+use std::cell::OnceCell;
+use std::process::Command;
 use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use squall_bench_work::histories::{self, Object, Recipe};
-use squall_benches::{history, recorded};
-use squall_checkers::history::Value;
-use squall_checkers::linearizability::{Limits, check};
-use squall_checkers::specs::{CasRegister, FailedCas, KvMap, Register};
-use squall_checkers::{History, Verdict};
+use criterion::{Criterion, criterion_group};
+use squall_bench_work::{peak_memory_bytes, processor_time};
+use squall_benches::speed::{MARKS, Measured, Row, table};
 
-fn recipe(object: Object, operations: usize, clients: usize, crashes_per_mille: u64) -> Recipe {
-    Recipe {
-        object,
-        operations,
-        clients,
-        crashes_per_mille,
-        stale_per_mille: 0,
-        seed: 1,
-    }
-}
+/// Works that take longer are left to the table.
+const QUICK_MS_MAX: u64 = 1000;
 
-fn judge(object: Object, history: &History) -> Verdict {
-    let initial = Value::Int(0);
-    let failed_cas = FailedCas::Observed;
-    let limits = Limits::default();
-    let verdict = match object {
-        Object::Register => check(&Register { initial }, history, &limits),
-        Object::Registers(_) => check(
-            &KvMap {
-                initial,
-                failed_cas,
-            },
-            history,
-            &limits,
-        ),
-        Object::CasRegister => check(
-            &CasRegister {
-                initial,
-                failed_cas,
-            },
-            history,
-            &limits,
-        ),
-    };
-    verdict.expect("the history is of the specification's operations")
-}
-
-fn good(criterion: &mut Criterion) {
-    use Object::{CasRegister, Register, Registers};
-    let mut group = criterion.benchmark_group("linearizability");
-    group
-        .sample_size(10)
-        .measurement_time(Duration::from_secs(5));
-    for (object, operations, clients, crashes) in [
-        (CasRegister, 10_000, 20, 0),
-        (CasRegister, 10_000, 20, 50),
-        (CasRegister, 100_000, 20, 0),
-        (CasRegister, 100_000, 50, 0),
-        (CasRegister, 1_000_000, 20, 0),
-        (CasRegister, 1_000_000, 20, 10),
-        (Register, 1_000_000, 20, 0),
-        (Register, 1_000_000, 50, 50),
-        (Registers(100), 1_000_000, 20, 0),
-    ] {
-        let recipe = recipe(object, operations, clients, crashes);
-        let history = history(&recipe);
-        let name = format!("{object:?} {operations} x {clients}, {crashes} of 1000 crash");
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| assert_eq!(judge(object, &history).word(), "valid"));
+fn quick(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("checkers");
+    group.sample_size(10);
+    group.warm_up_time(Duration::from_millis(500));
+    group.measurement_time(Duration::from_secs(2));
+    for row in Row::ALL
+        .iter()
+        .filter(|row| (1..=QUICK_MS_MAX).contains(&row.goal_ms))
+    {
+        // Not before it is known whether the command line wants this one.
+        let work = OnceCell::new();
+        group.bench_function(row.id, |bencher| {
+            bencher.iter(work.get_or_init(|| row.prepare()));
         });
     }
     group.finish();
 }
 
-/// From the history to the few operations that together are impossible.
-fn one_bad_read(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("one bad read");
-    group
-        .sample_size(10)
-        .measurement_time(Duration::from_secs(5));
-    for (object, clients) in [(Object::Register, 20), (Object::CasRegister, 5)] {
-        let recipe = recipe(object, 10_000, clients, 0);
-        let mut lines = histories::history(&recipe);
-        histories::spoil_a_read(&recipe, &mut lines);
-        let history = recorded(&recipe, &lines);
-        group.bench_function(format!("{object:?} 10000 x {clients}"), |bencher| {
-            bencher.iter(|| assert_eq!(judge(object, &history).word(), "invalid"));
-        });
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments
+        .iter()
+        .map(String::as_str)
+        .filter(|&argument| argument != "--bench")
+        .collect();
+    match arguments[..] {
+        ["--row", id] => measure_here(id),
+        ["--table", ref ids @ ..] => print!("{}", table(&measure(ids))),
+        ["--write"] => publish(&table(&measure(&[]))),
+        _ => criterion_main(),
     }
-    group.finish();
 }
 
-criterion_group!(benches, good, one_bad_read);
-criterion_main!(benches);
+criterion_group!(benches, quick);
+
+fn criterion_main() {
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}
+
+/// Each row in a process of its own, the best of three.
+fn measure(ids: &[&str]) -> Vec<(Row, Measured)> {
+    let is_wanted = |row: &Row| ids.is_empty() || ids.contains(&row.id);
+    let rows = Row::ALL.into_iter().filter(is_wanted);
+    rows.map(|row| {
+        let best = (0..3)
+            .map(|_| measure_apart(row.id))
+            .min_by_key(|measured| measured.time);
+        let best = best.expect("three are more than none");
+        eprintln!("{} {:?}", row.id, best);
+        (row, best)
+    })
+    .collect()
+}
+
+fn measure_apart(id: &str) -> Measured {
+    let program = std::env::current_exe().expect("a program has a path");
+    let output = Command::new(program)
+        .args(["--row", id])
+        .output()
+        .expect("it can be started again");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    Measured::read(&told)
+        .unwrap_or_else(|| panic!("{id}: {told}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn measure_here(id: &str) {
+    let row = Row::ALL.into_iter().find(|row| row.id == id);
+    let row = row.unwrap_or_else(|| panic!("there is no row {id}"));
+    let work = row.prepare();
+    let before = processor_time();
+    work();
+    let time = processor_time() - before;
+    println!(
+        "{}",
+        Measured {
+            time,
+            memory_bytes: peak_memory_bytes()
+        }
+    );
+}
+
+/// Puts the table into its place in the crate's README.
+fn publish(table: &str) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../checkers/README.md");
+    let readme = std::fs::read_to_string(path).expect("the crate has a README");
+    let (before, rest) = readme
+        .split_once(MARKS[0])
+        .expect("it has a place for the table");
+    let (_, after) = rest.split_once(MARKS[1]).expect("the place ends");
+    let [begin, end] = MARKS;
+    std::fs::write(path, format!("{before}{begin}{table}{end}{after}")).expect("it can be written");
+}

@@ -6,17 +6,23 @@ use squall_checkers::history::{Event, EventKind, HistoryBuilder, ProcessReuse, V
 
 /// The history that a recipe gives.
 pub fn history(recipe: &Recipe) -> History {
-    recorded(recipe, &histories::history(recipe))
+    let mut builder = HistoryBuilder::new(ProcessReuse::AfterInfo);
+    histories::for_each_line(recipe, &mut |line| push(&mut builder, recipe.object, &line));
+    builder.finish()
 }
 
 /// The history of these lines.
 pub fn recorded(recipe: &Recipe, lines: &[Line]) -> History {
     let mut builder = HistoryBuilder::new(ProcessReuse::AfterInfo);
     for line in lines {
-        let pushed = builder.push(event(recipe.object, line));
-        pushed.expect("clients do one thing at a time");
+        push(&mut builder, recipe.object, line);
     }
     builder.finish()
+}
+
+fn push(builder: &mut HistoryBuilder, object: Object, line: &Line) {
+    let pushed = builder.push(event(object, line));
+    pushed.expect("clients do one thing at a time");
 }
 
 fn event(object: Object, line: &Line) -> Event {
@@ -34,6 +40,13 @@ fn event(object: Object, line: &Line) -> Event {
             "cas",
             Some(Value::List(vec![Value::Int(expected), Value::Int(new)])),
         ),
+        LineCall::Enqueue(value) => ("enqueue", Some(Value::Int(value))),
+        LineCall::Dequeue => ("dequeue", line.seen.map(Value::Int)),
+        LineCall::Add(element) => ("add", Some(Value::Int(element))),
+        LineCall::Contains(element) => match line.seen {
+            None => ("contains", Some(Value::Int(element))),
+            Some(seen) => ("contains", Some(Value::Bool(seen == 1))),
+        },
     };
     Event {
         process: line.process,

@@ -1,13 +1,16 @@
 //! The work that engines are compared by, on Squall's. What it is in numbers is in
 //! `squall-bench-work`, and the same work on other engines in `benches/peers`.
 //!
-//! Checkers are given the histories that the field's figures are quoted for: [`history`] records them.
+//! Checkers are given the histories that the field's figures are quoted for: [`history`] records them, and
+//! [`speed`] has those of the table of speed in `checkers/README.md`.
 
 mod fan_in;
 mod heartbeat;
 mod histories;
+pub mod lists;
 mod ping_pong;
 mod sleepers;
+pub mod speed;
 
 use std::time::Duration;
 

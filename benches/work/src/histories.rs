@@ -1,10 +1,10 @@
-//! Histories of simulated clients of one register, of many, or of one with compare-and-set, for benches
-//! of checkers. The same recipe always gives the same history, so that figures can be compared: each
+//! Histories of simulated clients of registers, of one with compare-and-set, of a queue or of a set, for
+//! benches of checkers. The same recipe always gives the same history, so that figures can be compared: each
 //! client thinks, invokes, its operation takes effect at some later moment, and returns later still,
 //! all by one stream of random numbers. About 0.9 operations a client are open at any time.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 /// What a history is made of.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,11 @@ pub enum Object {
     Registers(u64),
     /// A register with compare-and-set and five values.
     CasRegister,
+    /// A queue that gives first what it got first, and never gets a value twice.
+    Queue,
+    /// A set to which no element is added twice; half of the operations ask for one of the last
+    /// thousand elements, or of the next.
+    ElementSet,
 }
 
 /// An event of a history.
@@ -37,7 +42,7 @@ pub struct Line {
     pub kind: LineKind,
     pub call: LineCall,
     pub key: u64,
-    /// What a read saw, once it has returned.
+    /// What a read saw or a dequeue got, once it has returned; 1 for an element that was there.
     pub seen: Option<i64>,
     /// Nanoseconds.
     pub time_ns: u64,
@@ -56,11 +61,23 @@ pub enum LineCall {
     Read,
     Write(i64),
     CompareAndSet(i64, i64),
+    Enqueue(i64),
+    Dequeue,
+    Add(i64),
+    Contains(i64),
 }
 
 /// The events of the history, in their order.
 pub fn history(recipe: &Recipe) -> Vec<Line> {
-    let mut simulation = Simulation::new(*recipe);
+    let mut lines = Vec::with_capacity(2 * recipe.operations);
+    for_each_line(recipe, &mut |line| lines.push(line));
+    lines
+}
+
+/// Has the events of the history taken, in their order, one at a time: who keeps none needs no memory
+/// for them.
+pub fn for_each_line(recipe: &Recipe, take: &mut dyn FnMut(Line)) {
+    let mut simulation = Simulation::new(*recipe, take);
     for client in 0..recipe.clients {
         let time = simulation.random.below(200);
         simulation
@@ -74,7 +91,6 @@ pub fn history(recipe: &Recipe) -> Vec<Line> {
             Stage::Return => simulation.respond(time, client),
         }
     }
-    simulation.lines
 }
 
 /// Lets the first read in the second half see what had long been overwritten: the value of the last write
@@ -82,7 +98,7 @@ pub fn history(recipe: &Recipe) -> Vec<Line> {
 pub fn spoil_a_read(recipe: &Recipe, lines: &mut [Line]) {
     let keys = match recipe.object {
         Object::Registers(keys) => keys as usize,
-        Object::Register | Object::CasRegister => 1,
+        _ => 1,
     };
     // By operation: the lines of its invocation and of its completion.
     let mut open = BTreeMap::new();
@@ -144,7 +160,7 @@ struct Client {
     failed: bool,
 }
 
-struct Simulation {
+struct Simulation<'a> {
     recipe: Recipe,
     random: Random,
     agenda: BinaryHeap<Reverse<(u64, usize, Stage)>>,
@@ -153,11 +169,14 @@ struct Simulation {
     last_value: i64,
     /// By key, every value that it ever had.
     values: BTreeMap<u64, Vec<i64>>,
-    lines: Vec<Line>,
+    /// What the queue holds, what is next first.
+    queue: VecDeque<i64>,
+    elements: BTreeSet<i64>,
+    take: &'a mut dyn FnMut(Line),
 }
 
-impl Simulation {
-    fn new(recipe: Recipe) -> Self {
+impl<'a> Simulation<'a> {
+    fn new(recipe: Recipe, take: &'a mut dyn FnMut(Line)) -> Self {
         let client = |process| Client {
             process: process as u64,
             call: LineCall::Read,
@@ -173,7 +192,9 @@ impl Simulation {
             issued: 0,
             last_value: 0,
             values: BTreeMap::new(),
-            lines: Vec::with_capacity(2 * recipe.operations),
+            queue: VecDeque::new(),
+            elements: BTreeSet::new(),
+            take,
         }
     }
 
@@ -184,7 +205,7 @@ impl Simulation {
         self.issued += 1;
         let key = match self.recipe.object {
             Object::Registers(keys) => self.random.below(keys),
-            Object::Register | Object::CasRegister => 0,
+            _ => 0,
         };
         let call = self.draw_call();
         let acting = &mut self.clients[client];
@@ -196,13 +217,31 @@ impl Simulation {
     }
 
     fn draw_call(&mut self) -> LineCall {
-        if self.recipe.object != Object::CasRegister {
-            if self.random.below(2) == 0 {
-                return LineCall::Read;
-            }
-            self.last_value += 1;
-            return LineCall::Write(self.last_value);
+        match self.recipe.object {
+            Object::CasRegister => self.draw_compare_and_set(),
+            Object::Register | Object::Registers(_) => match self.random.below(2) {
+                0 => LineCall::Read,
+                _ => LineCall::Write(self.next_value()),
+            },
+            Object::Queue => match self.random.below(2) {
+                0 => LineCall::Dequeue,
+                _ => LineCall::Enqueue(self.next_value()),
+            },
+            Object::ElementSet => match self.random.below(2) {
+                0 => LineCall::Contains(
+                    (self.last_value + 1 - self.random.below(1000) as i64).max(1),
+                ),
+                _ => LineCall::Add(self.next_value()),
+            },
         }
+    }
+
+    fn next_value(&mut self) -> i64 {
+        self.last_value += 1;
+        self.last_value
+    }
+
+    fn draw_compare_and_set(&mut self) -> LineCall {
         match self.random.below(3) {
             0 => LineCall::Read,
             1 => LineCall::Write(self.random.below(5) as i64),
@@ -246,6 +285,12 @@ impl Simulation {
             LineCall::Write(new) => values.push(new),
             LineCall::CompareAndSet(expected, new) if expected == value => values.push(new),
             LineCall::CompareAndSet(..) => acting.failed = true,
+            LineCall::Enqueue(value) => self.queue.push_back(value),
+            LineCall::Dequeue => acting.seen = self.queue.pop_front(),
+            LineCall::Add(element) => drop(self.elements.insert(element)),
+            LineCall::Contains(element) => {
+                acting.seen = Some(i64::from(self.elements.contains(&element)));
+            }
         }
     }
 
@@ -261,7 +306,7 @@ impl Simulation {
 
     fn log(&mut self, time: u64, client: usize, kind: LineKind) {
         let acting = &self.clients[client];
-        self.lines.push(Line {
+        (self.take)(Line {
             process: acting.process,
             kind,
             call: acting.call,

@@ -136,9 +136,20 @@ pub fn best_rate(work: Work, engine: impl Fn(Work) -> u64) -> f64 {
 /// How long this process has computed: what else the machine does hardly matters to it, and no
 /// engine here computes on two threads at once. Asked of the kernel, past the symbols of libc that
 /// an engine overrides.
-fn processor_time() -> Duration {
+pub fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The most memory that this process ever held at once, by the kernel's count.
+///
+/// # Panics
+/// On anything but Linux.
+pub fn peak_memory_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    1024 * kibibytes.expect("Linux tells the peak in kB")
 }
 
 /// The main function of an engine's program: prints `name TAB rate` for the works that the command

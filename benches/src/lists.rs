@@ -7,23 +7,23 @@ use squall_checkers::isolation::list_append::{Header, Transactions};
 
 /// What a history is made of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Recipe {
-    pub(crate) transactions: usize,
-    pub(crate) clients: usize,
+pub struct Recipe {
+    pub transactions: usize,
+    pub clients: usize,
     /// How many lists are in use at a time.
-    pub(crate) lists: usize,
+    pub lists: usize,
     /// After so many appends a list is full: reads are half as long on average.
-    pub(crate) appends_per_list: usize,
+    pub appends_per_list: usize,
     /// A transaction has from one to so many micro-operations, appends or reads by the toss of a coin.
-    pub(crate) micro_operations_max: usize,
+    pub micro_operations_max: usize,
     /// The first read of three elements or more by this transaction or a later one misses the last three.
-    pub(crate) stale_from: Option<usize>,
-    pub(crate) seed: u64,
+    pub stale_from: Option<usize>,
+    pub seed: u64,
 }
 
 impl Recipe {
     /// Of a million such transactions: 2.5 million micro-operations, 62 million elements read.
-    pub(crate) fn of(transactions: usize) -> Self {
+    pub fn of(transactions: usize) -> Self {
         Self {
             transactions,
             clients: 20,
@@ -110,7 +110,7 @@ struct Transaction {
 
 /// The transactions of the recipe. Clients take turns by chance: each either begins a transaction, or
 /// lets it take effect, or returns.
-pub(crate) fn transactions(recipe: &Recipe) -> Transactions {
+pub fn transactions(recipe: &Recipe) -> Transactions {
     let mut store = Store {
         random: Random(recipe.seed),
         keys: (0..recipe.lists as u32).collect(),

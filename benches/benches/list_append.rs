@@ -1,10 +1,8 @@
 //! Isolation by list-append: strict serializability and all phenomena, `cargo bench -p squall-benches
 //! --bench list_append`. Times are wall-clock.
 
-mod recipe;
-
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use recipe::{Recipe, transactions};
+use squall_benches::lists::{Recipe, transactions};
 use squall_checkers::isolation::list_append::{ListAppendOptions, Names, report_transactions};
 use std::hint::black_box;
 use std::time::Duration;
