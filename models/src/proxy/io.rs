@@ -39,6 +39,11 @@ impl Io {
         }
     }
 
+    /// The stream that was wrapped.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     fn wait_for_reader(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let patience = self.write_patience;
         let stalled = self.stalled.get_or_insert_with(|| time::sleep(patience));

@@ -1,6 +1,7 @@
 //! Serving HTTP/1.1: connections come in, each gets hyper and a bound on all that it may cost.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,9 +16,13 @@ use squall_sim::net::{TcpListener, TcpStream};
 use squall_sim::task;
 use squall_sim::time::{Duration, timeout};
 use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
 
 use super::io::{Clock, Io};
+
+/// How much is thrown away at once of what comes after the last answer.
+const UNREAD_BYTES: usize = 8 * 1024;
 
 /// What a peer may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +40,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// How long a peer may read nothing of what waits for it.
     pub write_patience: Duration,
+    /// How long a connection that has been answered for the last time is read on.
+    pub linger: Duration,
 }
 
 impl Default for Limits {
@@ -46,6 +53,7 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(5),
             body_bytes_max: 256 * 1024,
             write_patience: Duration::from_secs(10),
+            linger: Duration::from_secs(1),
         }
     }
 }
@@ -70,7 +78,8 @@ pub async fn listen(address: &str) -> Result<TcpListener, ListenError> {
     })
 }
 
-/// Answers requests for ever. A connection that ends takes its request's answer with it: the future is dropped.
+/// Answers requests for ever. A client that closes its side has gone: what was being done for it is dropped, and
+/// it may have no answer.
 pub async fn serve_http<F, A>(listener: TcpListener, limits: Limits, answer: F) -> Infallible
 where
     F: Fn(Request<Incoming>, SocketAddr) -> A + Clone + Send + Sync + 'static,
@@ -100,9 +109,9 @@ where
 {
     let service = service_fn(|request| {
         let answered = answer(request, peer);
-        async { Ok::<_, Infallible>(answered.await) }
+        Box::pin(async { Ok::<_, Infallible>(answered.await) })
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(Clock::new())
         // The date would come from the wall clock, by way of a cache of the thread.
         .auto_date_header(false)
@@ -110,7 +119,19 @@ where
         .max_buf_size(limits.head_bytes_max)
         .serve_connection(Io::new(stream, limits.write_patience), service);
     // An error is the peer's: it has gone, or does not speak HTTP.
-    let _ = connection.await;
+    let _ = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let _ = timeout(limits.linger, close(connection.into_parts().io)).await;
+}
+
+/// Closes a connection in two steps, as RFC 9112 (section 9.6) asks: whoever closes with bytes unread resets the
+/// connection, and the reset may overtake the last answer.
+async fn close(stream: Io) {
+    let mut stream = stream.into_stream();
+    let mut unread = vec![0; UNREAD_BYTES];
+    let mut is_open = stream.shutdown().await.is_ok();
+    while is_open {
+        is_open = matches!(stream.read(&mut unread).await, Ok(1..));
+    }
 }
 
 /// Why a body was not read.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::HeaderValue;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use super::super::headers;
@@ -75,6 +75,10 @@ impl Cause {
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(headers::ERROR, HeaderValue::from_static(self.id()));
+        if self == Self::BadRequest {
+            // Where such a request ends is open to doubt as well.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if effect == Effect::None {
             headers.insert(headers::EFFECT, HeaderValue::from_static("none"));
         }
