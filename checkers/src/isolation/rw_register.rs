@@ -211,8 +211,7 @@ impl<'a> Judge<'a> {
         let model = self.options.model;
         let mut also = direct;
         for stronger in ConsistencyModel::ALL {
-            let level = Level::of(stronger).filter(|_| stronger.implies(model));
-            let Some(level) = level.filter(|&level| level.order() == Order::None) else {
+            let Some(level) = Level::of(stronger).filter(|_| stronger.implies(model)) else {
                 continue;
             };
             match self.answer(level) {

@@ -3,6 +3,7 @@
 
 mod claims;
 mod good;
+mod neighbours;
 mod reference;
 mod small;
 

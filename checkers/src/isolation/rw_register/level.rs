@@ -124,7 +124,7 @@ impl Level {
         weaker.chain([self])
     }
 
-    pub(super) fn order(self) -> Order {
+    fn order(self) -> Order {
         match self {
             Weak(_, order) | Strong(_, order) => order,
         }

@@ -52,11 +52,7 @@ pub(super) fn proved(
         WeakLevel::ReadCommitted => {}
         WeakLevel::MonotonicAtomicView => monotonic_atomic_view(happened, &mut edges),
         WeakLevel::ReadAtomic => {
-            let mut fractures = Fractures::new(happened, &mut edges);
-            fractures.read();
-            if order != Order::None {
-                fractures.of_processes(&Chains::new(all, happened));
-            }
+            Fractures::new(happened, &mut edges).read();
         }
         WeakLevel::Causal => causal(all, happened, nodes, &mut edges),
     }
@@ -241,26 +237,6 @@ impl<'a> Fractures<'a> {
             let seen = self.happened.writer(*read);
             if seen != known && self.happened.slot(known, read.key).is_some() {
                 self.edges.push(overwritten(known, seen, reader, read.key));
-            }
-        }
-    }
-
-    /// The last of the process that wrote a key came before whom a later one of it saw there.
-    fn of_processes(&mut self, chains: &Chains) {
-        let mut last: Vec<(u32, u32)> = vec![(INITIAL, INITIAL); self.happened.keys];
-        for chain in 0..chains.count() {
-            for &transaction in chains.members.get(chain) {
-                for &read in self.happened.reads.get(transaction as usize) {
-                    let (of, known) = last[read.key as usize];
-                    let seen = self.happened.writer(read);
-                    if of == chain as u32 && known != seen {
-                        self.edges
-                            .push(overwritten(known, seen, transaction, read.key));
-                    }
-                }
-                for &key in self.happened.writes.get(transaction as usize) {
-                    last[key as usize] = (chain as u32, transaction);
-                }
             }
         }
     }
