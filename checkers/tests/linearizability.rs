@@ -507,3 +507,66 @@ fn limits_end_in_an_answer_that_names_them() {
     };
     assert!(told(short).contains("which another run might not meet"));
 }
+
+/// A put of each of five values at once, or compare-and-swaps that hide them, and a read of what nobody put.
+fn puzzle(key: i64) -> Vec<Event> {
+    let mut items: Vec<Item> = (0..5)
+        .map(|number| write("put", Some(key), number % 3))
+        .collect();
+    items.push(cas(Some(key), 0, 1));
+    let process = |index: usize| (10 * key) as u64 + index as u64;
+    let invoked = items.iter().enumerate();
+    let invoked =
+        invoked.map(|(index, item)| event(process(index), EventKind::Invoke, item, &item.input));
+    let ended = items.iter().enumerate();
+    let ended = ended.map(|(index, item)| event(process(index), EventKind::Ok, item, &item.input));
+    invoked.chain(ended).chain(read_of(key, 9)).collect()
+}
+
+fn read_of(key: i64, number: i64) -> [Event; 2] {
+    let item = read("get", Some(key), 0);
+    let process = 10 * key as u64;
+    [
+        event(process, EventKind::Invoke, &item, &Value::Nil),
+        event(process, EventKind::Ok, &item, &value(number)),
+    ]
+}
+
+#[test]
+fn a_doubt_is_told_only_of_what_came_before_the_first_bad_event() {
+    let method = Method {
+        strategy: Strategy::General,
+        limits: Limits {
+            configurations_max: 3,
+            ..Limits::default()
+        },
+        ..Method::default()
+    };
+    let judged = |events: Vec<Event>| {
+        let report = check_with(&KvMap::default(), &history(&events), &method);
+        match report.expect("one algorithm").verdict {
+            Verdict::Invalid(anomaly) => anomaly,
+            other => panic!("expected an impossible read, but got {other:?}"),
+        }
+    };
+    let (puzzle, bad) = (puzzle(1), read_of(2, 7));
+    let count = puzzle.len();
+
+    let late = judged(puzzle.iter().chain(&bad).cloned().collect());
+    assert_eq!(late.first_bad_event, Some(count + 1));
+    let doubt = "An earlier event may already be impossible: the search of key 1 met the limit of 3 configurations";
+    assert!(
+        late.explanation.iter().any(|line| line.starts_with(doubt)),
+        "{late:#?}"
+    );
+
+    let early = judged(bad.iter().chain(&puzzle).cloned().collect());
+    assert_eq!(early.first_bad_event, Some(1));
+    assert!(
+        !early
+            .explanation
+            .iter()
+            .any(|line| line.contains("may already")),
+        "{early:#?}"
+    );
+}

@@ -200,11 +200,14 @@ mod tests {
         assert!(recorder.invoke(0, "read", Value::Nil).is_err(), "gone");
         drop(recorder.invoke(1, "read", Value::Nil).expect("idle"));
         assert!(!recorder.history().has_times());
-        let operations = recorder.finish();
-        let operations = operations.operations();
+        let history = recorder.finish();
+        let operations = history.operations();
         let outcomes: Vec<_> = (0..3).map(|id| operations.outcome(id)).collect();
         assert_eq!(outcomes, [Outcome::Fail, Outcome::Info, Outcome::Info]);
         assert_eq!(operations.get(0).and_then(|it| it.error), Some("refused"));
+        let unknown = operations.get(1).and_then(|it| it.error);
+        assert_eq!(unknown, Some("timed out"));
+        assert_eq!(history.events().len(), 5, "three begun and two ended");
         assert_eq!(
             operations.get(1).and_then(|it| it.key),
             Some(ValueRef::Text("x"))

@@ -131,6 +131,17 @@ fn check(text: &str, options: &CounterOptions, expected: Expect) {
 fn what_is_wrong_is_told() {
     let added =
         "0 :invoke :add 5\n0 :ok :add 5\n0 :invoke :add 2\n0 :ok :add 2\n1 :invoke :add 10\n";
+    let failed = "3 :invoke :add 4\n3 :fail :add 4\n";
+    check(
+        &format!("{added}{failed}2 :invoke :read\n2 :ok :read 21\n"),
+        &CounterOptions::default(),
+        expect![[r#"
+            count-too-high: Process 2's read (events 7 to 8) returned 21, but what must have been counted sums to 7, and nothing that may have been brings it above 17.
+            [4] since event Some(8)
+            2 adds were acknowledged, which sum to 7; 1 failed, of 1 nobody knows; 1 reads returned.
+            Found in all: count-too-high 1.
+        "#]],
+    );
     let read = |value: i64| format!("{added}2 :invoke :read\n2 :ok :read {value}\n");
     let bounds = CounterOptions::default();
     let exact = CounterOptions::pn_counter();
