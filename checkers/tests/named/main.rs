@@ -11,6 +11,7 @@ mod histories;
 mod kafka;
 mod lock;
 mod long_fork;
+mod models;
 mod monotonic;
 mod nonce_echo;
 mod queue;
