@@ -77,7 +77,7 @@ fn runs_part_at_the_decision_that_differs() {
         ("n1", 1, 1_000_000_000)
     );
     assert!(
-        mine.task.starts_with("main > child 1 trace::run"),
+        mine.task.starts_with("main > child 1 world::trace::run"),
         "{}",
         mine.task
     );

@@ -4,17 +4,11 @@
 //! A program writes down what it sees, line by line; the lines are compared. What differs on purpose
 //! is not in here: a panic of a task ends its node in the engine, and packets take time there.
 
-#[path = "conformance/datagrams.rs"]
 mod datagrams;
-#[path = "conformance/files.rs"]
 mod files;
-#[path = "conformance/kills.rs"]
 mod kills;
-#[path = "conformance/names.rs"]
 mod names;
-#[path = "conformance/streams.rs"]
 mod streams;
-#[path = "conformance/tasks.rs"]
 mod tasks;
 
 use std::fmt::Debug;

@@ -42,7 +42,10 @@ impl Victim {
         let ports = place.join("ports");
         let tests = std::env::current_exe().expect("the test's own program");
         let child = Command::new(tests)
-            .args(["--exact", "kills::a_process_that_waits_to_be_killed"])
+            .args([
+                "--exact",
+                "conformance::kills::a_process_that_waits_to_be_killed",
+            ])
             .env(PORTS, &ports)
             .stdout(Stdio::null())
             .stderr(Stdio::null())

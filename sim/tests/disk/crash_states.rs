@@ -1,14 +1,14 @@
-//! Every state that a power loss leaves, against machines that allow it (`disk_reference`).
+//! Every state that a power loss leaves, against machines that allow it (`reference`).
 //!
 //! [`Disk::crash_states`] is the set that the reference allows, no more and no less, for random
 //! programs under each profile; and [`Disk::power_loss`] shows each state of it for some key, and no
 //! other.
 
-mod disk_reference;
-
 use std::collections::BTreeSet;
 
-use disk_reference::{Before, Event, Id, Journaled, Machine, Naming, Portable, ROOT, Seen, Shown};
+use crate::reference::{
+    Before, Event, Id, Journaled, Machine, Naming, Portable, ROOT, Seen, Shown,
+};
 use proptest::prelude::*;
 use squall_sim::engine::disk::{
     CrashProfile, Disk, Entry, Errno, FileHandle, OpenFlags, PROFILES, TooManyStates,
@@ -238,7 +238,7 @@ impl Pair {
     }
 
     fn shown(&self) -> Shown {
-        disk_reference::show(&self.seen.names, &self.seen.bytes)
+        crate::reference::show(&self.seen.names, &self.seen.bytes)
     }
 }
 

@@ -1,22 +1,13 @@
 //! The network's faults, seen from programs: that each is felt, counted, and repeats.
 
-#[path = "network/bandwidth.rs"]
 mod bandwidth;
-#[path = "network/clogs.rs"]
 mod clogs;
-#[path = "network/cuts.rs"]
 mod cuts;
-#[path = "network/latency.rs"]
 mod latency;
-#[path = "network/names.rs"]
 mod names;
-#[path = "network/packets.rs"]
 mod packets;
-#[path = "network/presets.rs"]
 mod presets;
-#[path = "network/storms.rs"]
 mod storms;
-#[path = "network/streams.rs"]
 mod streams;
 
 use std::cell::RefCell;
