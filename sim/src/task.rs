@@ -27,8 +27,15 @@ where
 {
     match world::is_running() {
         true => spawn_in_engine(future),
-        false => JoinHandle(Handle::Tokio(tokio::spawn(future))),
+        false => spawn_in_tokio(Box::pin(future)),
     }
+}
+
+/// For each kind of future, tokio has some fifty functions to compile: it knows but one for each output.
+fn spawn_in_tokio<T: Send + 'static>(
+    future: Pin<Box<dyn Future<Output = T> + Send>>,
+) -> JoinHandle<T> {
+    JoinHandle(Handle::Tokio(tokio::spawn(future)))
 }
 
 /// As [`spawn`], for futures that stay on their thread. In the engine all do.
@@ -42,8 +49,12 @@ where
 {
     match world::is_running() {
         true => spawn_in_engine(future),
-        false => JoinHandle(Handle::Tokio(tokio::task::spawn_local(future))),
+        false => spawn_local_in_tokio(Box::pin(future)),
     }
+}
+
+fn spawn_local_in_tokio<T: 'static>(future: Pin<Box<dyn Future<Output = T>>>) -> JoinHandle<T> {
+    JoinHandle(Handle::Tokio(tokio::task::spawn_local(future)))
 }
 
 /// As [`spawn_local`], in the engine alone.

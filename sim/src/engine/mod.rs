@@ -49,6 +49,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -209,6 +210,21 @@ pub struct Outcome<T> {
     pub escapes: Vec<Escape>,
 }
 
+impl<T> Outcome<T> {
+    fn map<U>(self, map: impl FnOnce(T) -> U) -> Outcome<U> {
+        Outcome {
+            output: map(self.output),
+            digest: self.digest,
+            virtual_ns: self.virtual_ns,
+            counters: self.counters,
+            panics: self.panics,
+            injected_panics: self.injected_panics,
+            log: self.log,
+            escapes: self.escapes,
+        }
+    }
+}
+
 /// Why a run did not come to its end.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RunError {
@@ -300,6 +316,26 @@ where
     F: Future<Output = T> + 'static,
     T: 'static,
 {
+    let outcome = run_untyped(
+        config,
+        Box::new(|| {
+            let future = harness();
+            Box::pin(async move { Box::new(future.await) as Output })
+        }),
+    )?;
+    Ok(outcome.map(|output| {
+        let output = output.downcast();
+        *output.expect("it is what the harness has returned")
+    }))
+}
+
+/// What a harness has returned.
+type Output = Box<dyn Any + Send>;
+
+/// A harness without its types: what runs it is compiled once, not again for each.
+type UntypedHarness<'a> = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Output>>> + Send + 'a>;
+
+fn run_untyped(config: Config, harness: UntypedHarness<'_>) -> Result<Outcome<Output>, RunError> {
     let thread = std::thread::Builder::new()
         .name("simulation".to_owned())
         .stack_size(16 << 20);
@@ -312,16 +348,11 @@ where
     })
 }
 
-fn run_here<T, H, F>(
+fn run_here(
     config: Config,
     probe: Option<Probe>,
-    harness: H,
-) -> Result<Outcome<T>, RunError>
-where
-    H: FnOnce() -> F,
-    F: Future<Output = T> + 'static,
-    T: 'static,
-{
+    harness: UntypedHarness<'_>,
+) -> Result<Outcome<Output>, RunError> {
     let end_ns = config.end_ns;
     crate::mutant::activate(config.mutant.as_deref());
     crate::interpose::begin(config.seed);
@@ -357,12 +388,7 @@ where
     })
 }
 
-fn start_harness<T, H, F>(harness: H, output: Rc<RefCell<Option<T>>>)
-where
-    H: FnOnce() -> F,
-    F: Future<Output = T> + 'static,
-    T: 'static,
-{
+fn start_harness(harness: UntypedHarness<'_>, output: Rc<RefCell<Option<Output>>>) {
     let node = add_node("harness");
     assert_eq!(node, NodeId::HARNESS, "the harness is the first node");
     world::with(|world| {

@@ -18,8 +18,13 @@ where
 {
     match world::is_running() {
         true => spawn_in_engine(async move { work() }),
-        false => JoinHandle(Handle::Tokio(tokio::task::spawn_blocking(work))),
+        false => spawn_in_tokio(Box::new(work)),
     }
+}
+
+/// As [`super::spawn_in_tokio`].
+fn spawn_in_tokio<T: Send + 'static>(work: Box<dyn FnOnce() -> T + Send>) -> JoinHandle<T> {
+    JoinHandle(Handle::Tokio(tokio::task::spawn_blocking(work)))
 }
 
 /// Runs code that blocks its thread here and now. On a tokio runtime of one thread, and in the engine,
