@@ -78,6 +78,7 @@ fn expand(arguments: &Arguments, function: &ItemFn) -> syn::Result<proc_macro2::
         vis,
         sig,
         block,
+        ..
     } = function;
     if sig.asyncness.is_none() {
         return Err(syn::Error::new_spanned(
