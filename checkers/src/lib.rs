@@ -22,6 +22,7 @@ pub mod linearizability;
 pub mod model;
 pub mod named;
 pub mod sessions;
+mod sorting;
 pub mod spec;
 pub mod specs;
 pub mod verdict;

@@ -145,11 +145,13 @@ pub(crate) fn check_any_with(
 }
 
 fn by_given_order(order: &[usize], object_count: usize) -> Report {
+    let mut decided_by = BTreeMap::new();
+    *decided_by.entry("given-order").or_default() = object_count;
     Report {
         verdict: Verdict::Valid {
             witness: Some(order.to_vec()),
         },
-        decided_by: BTreeMap::from([("given-order", object_count)]),
+        decided_by,
         refused_order: None,
     }
 }

@@ -11,6 +11,7 @@ use super::phenomena::{Phenomenon, implied_by};
 use super::reach::{self, Reached};
 use super::subgraph::{self, Subgraph};
 use super::walk::{Budget, Walker, Way};
+use crate::sorting::sort_by_number;
 
 /// What bounds a search for cycles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +75,7 @@ pub fn find(graph: &Graph, wanted: Wanted<'_>, limits: &CycleLimits) -> Cycles {
             }
         }
     }
-    cycles.found.sort_by_key(|found| found.phenomenon);
+    sort_by_number(&mut cycles.found, |found| found.phenomenon as usize);
     cycles
 }
 
@@ -292,7 +293,7 @@ fn starts(graph: &Graph, kind: Kinds, size: impl Fn(&Edge) -> Option<u32>) -> Ve
     let mut sized: Vec<(u32, Edge)> = edges
         .filter_map(|edge| size(&edge).map(|size| (size, edge)))
         .collect();
-    sized.sort_by_key(|&(size, _)| size);
+    sort_by_number(&mut sized, |&(size, _)| size as usize);
     sized.into_iter().map(|(_, edge)| edge).collect()
 }
 

@@ -36,6 +36,7 @@ mod weak;
 
 use crate::history::History;
 use crate::isolation::models::ConsistencyModel;
+use crate::sorting::sort_by_number;
 use crate::spec::DecodeError;
 use crate::verdict::{Anomaly, Verdict};
 use decide::Decision;
@@ -223,7 +224,9 @@ impl<'a> Judge<'a> {
                     let mut findings = self.weakest_first(level, *finding);
                     findings.append(&mut also);
                     if findings.iter().any(|finding| finding.forbids(model)) {
-                        findings.sort_by_key(|finding| !finding.forbids(model));
+                        sort_by_number(&mut findings, |finding| {
+                            usize::from(!finding.forbids(model))
+                        });
                         return self.invalid(findings);
                     }
                     also = findings;

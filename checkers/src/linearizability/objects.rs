@@ -6,6 +6,7 @@ use super::judge::{Judged, Judgement, judge};
 use super::limits::Meter;
 use super::strategy::{CheckError, Method};
 use crate::history::{History, Value};
+use crate::sorting::sort_by_number;
 use crate::spec::{DecodeError, Recorded};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,7 +87,9 @@ impl Court<'_> {
             return objects.iter().map(judge).collect();
         }
         let mut largest_first: Vec<usize> = (0..objects.len()).collect();
-        largest_first.sort_by_key(|&index| std::cmp::Reverse(objects[index].ids.len()));
+        sort_by_number(&mut largest_first, |&index| {
+            usize::MAX - objects[index].ids.len()
+        });
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::with_capacity(objects.len()));
         thread::scope(|scope| {
@@ -102,7 +105,7 @@ impl Court<'_> {
             }
         });
         let mut done = done.into_inner().expect("all threads have ended");
-        done.sort_by_key(|&(index, _)| index);
+        sort_by_number(&mut done, |&(index, _)| index);
         done.into_iter().map(|(_, judged)| judged).collect()
     }
 

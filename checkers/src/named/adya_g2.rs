@@ -15,6 +15,7 @@ use super::numbering::Numbering;
 use super::span::Span;
 use super::{misfit, whose_first_of, whose_of};
 use crate::history::{History, Operation, ValueRef};
+use crate::sorting::sort_by_number;
 use crate::spec::DecodeError;
 use crate::verdict::{Dependency, DependencyKind, Verdict};
 
@@ -28,7 +29,10 @@ pub fn check(history: &History) -> Result<Verdict, DecodeError> {
     for operation in history.operations() {
         inserts.push((keys.number(key(operation)?), operation.into()));
     }
-    inserts.sort_by_key(|&(key, span)| (key, span.returned().unwrap_or(usize::MAX)));
+    sort_by_number(&mut inserts, |(_, span)| {
+        span.returned().unwrap_or(usize::MAX)
+    });
+    sort_by_number(&mut inserts, |&(key, _)| key);
     let mut findings = Findings::new("adya-g2");
     let mut statistics = AdyaStatistics::default();
     for rivals in inserts.chunk_by(|one, other| one.0 == other.0) {

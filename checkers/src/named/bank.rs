@@ -14,6 +14,7 @@
 use super::findings::{Findings, Told};
 use super::{misfit, misfit_answer, objects, returned, whose, whose_first, whose_of};
 use crate::history::{History, ListRef, Operation, Outcome, Value, ValueRef};
+use crate::sorting::sort_by_number;
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -175,7 +176,7 @@ impl<'a> Bank<'a> {
                 }
             }
         }
-        bank.reads.sort_by_key(|read| read.returned);
+        sort_by_number(&mut bank.reads, |read| read.returned);
         Ok(bank)
     }
 

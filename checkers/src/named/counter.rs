@@ -24,6 +24,7 @@ use super::ranges::Ranges;
 use super::span::{Moment, Span, moments};
 use super::{Object, misfit, misfit_answer, objects, whose_first_of};
 use crate::history::{History, Operation, ValueRef};
+use crate::sorting::sort_by_number;
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 use std::collections::BTreeMap;
@@ -251,7 +252,7 @@ impl<'h> Counter<'h> {
             .map(|&place| &self.calls[place])
             .filter_map(|call| Some((call.span.failed()?, call.added()?)))
             .collect();
-        failing.sort_unstable();
+        sort_by_number(&mut failing, |&(failed, _)| failed);
         // Before each failed there was more that might have been counted.
         while let Some((failed, delta)) = failing.pop() {
             let mut more = may.clone();
@@ -305,7 +306,8 @@ impl<'h> Counter<'h> {
         let mut helps: Vec<(u64, usize)> = helps
             .filter_map(|(_, call)| Some((call.added()?.unsigned_abs(), call.span.id())))
             .collect();
-        helps.sort_unstable();
+        sort_by_number(&mut helps, |&(_, id)| id);
+        sort_by_number(&mut helps, |&(amount, _)| amount as usize);
         // The smallest can be forgotten as long as the read stays beyond.
         let forgotten = helps.iter().take_while(|(delta, _)| {
             beyond -= i128::from(*delta);

@@ -1,5 +1,6 @@
 //! What a checker has found so far: the first of each class is told, the rest counted.
 
+use crate::sorting::sort_by_number;
 use crate::verdict::{Anomaly, Dependency, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,7 +116,8 @@ impl Findings {
             .collect();
         let checker = self.checker;
         let mut classes: Vec<(&'static str, Class)> = self.classes.into_iter().collect();
-        classes.sort_by_key(|(_, found)| (found.first, found.place));
+        sort_by_number(&mut classes, |(_, found)| found.place);
+        sort_by_number(&mut classes, |(_, found)| found.first);
         let mut anomalies = classes
             .into_iter()
             .map(|(class, found)| anomaly(checker, class, found));

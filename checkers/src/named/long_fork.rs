@@ -22,6 +22,7 @@ use super::numbering::Numbering;
 use super::span::Span;
 use super::{Object, misfit, misfit_answer, objects, whose_first_of, whose_of};
 use crate::history::{History, Operation, ValueRef};
+use crate::sorting::sort_by_number;
 use crate::spec::DecodeError;
 use crate::verdict::{Dependency, DependencyKind, Verdict};
 use std::collections::VecDeque;
@@ -115,7 +116,7 @@ impl<'h> Forks<'h> {
             }
         }
         forks.writes.resize(forks.keys.len(), None);
-        forks.reads.sort_unstable_by_key(|read| read.returned);
+        sort_by_number(&mut forks.reads, |read| read.returned);
         Ok(forks)
     }
 

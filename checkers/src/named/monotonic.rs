@@ -24,6 +24,7 @@ use super::findings::{Findings, Told};
 use super::span::{Span, moments};
 use super::{Object, misfit, misfit_answer, objects, whose_first_of, whose_of};
 use crate::history::{History, MapRef, Operation, ValueRef};
+use crate::sorting::sort_by_number;
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 use std::collections::BTreeMap;
@@ -117,7 +118,7 @@ impl<'h> Reports<'h> {
                 is_own,
             }));
         }
-        reports.sort_by_key(|report| report.returned);
+        sort_by_number(&mut reports, |report| report.returned);
         Ok(Self {
             history: object.history,
             reports,

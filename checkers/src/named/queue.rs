@@ -35,6 +35,7 @@ use super::{
     Findings, findings::Told, misfit, misfit_answer, objects, returned, whose, whose_first,
 };
 use crate::history::{History, Operation, Outcome, ValueRef};
+use crate::sorting::sort_by_number;
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -211,7 +212,7 @@ impl<'a> Queue<'a> {
             queue.add(recorded, &enqueued)?;
         }
         for message in queue.messages.values_mut() {
-            message.deliveries.sort_by_key(|handover| handover.returned);
+            sort_by_number(&mut message.deliveries, |handover| handover.returned);
         }
         queue.find_end(operations);
         Ok(queue)
@@ -284,7 +285,7 @@ impl<'a> Queue<'a> {
             taking.f == "drain" || (Some(taking.id) == last && taking.output == ValueRef::Nil)
         };
         self.empty = answered.filter(says_empty).copied().collect();
-        self.empty.sort_by_key(|taking| taking.completed);
+        sort_by_number(&mut self.empty, |taking| taking.completed.unwrap_or(0));
         if operations.iter().any(|operation| operation.f == "ack") {
             return;
         }
@@ -321,7 +322,8 @@ impl<'a> Queue<'a> {
                 }
             }
         }
-        missing.sort_by_key(|&(event, value, ..)| (event, value));
+        // Messages are in the order of their values.
+        sort_by_number(&mut missing, |&(event, ..)| event);
         statistics.lost += missing.len();
         if options.delivery == Delivery::AtMostOnce {
             return;
@@ -491,7 +493,7 @@ impl Message<'_> {
             .iter()
             .filter(|it| it.recorded.f == "dequeue");
         let mut held: Vec<&Handover<'_>> = held.collect();
-        held.sort_by_key(|handover| handover.recorded.invoked);
+        sort_by_number(&mut held, |handover| handover.recorded.invoked);
         let mut first: Option<(usize, &Handover<'_>, &Handover<'_>)> = None;
         for (place, one) in held.iter().enumerate() {
             let end_ns = one.recorded.invoked_ns.saturating_add(hold_ns);

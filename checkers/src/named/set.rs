@@ -27,6 +27,7 @@ use super::numbering::Numbering;
 use super::span::Span;
 use super::{Object, misfit, misfit_answer, objects, whose_first_of, whose_of};
 use crate::history::{History, Operation, Value, ValueRef};
+use crate::sorting::sort_by_number;
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 
@@ -443,7 +444,7 @@ impl<'h> Set<'h> {
     /// Whether of every two reads one includes the other.
     fn judge_comparable(&self, findings: &mut Findings) {
         let mut by_return: Vec<usize> = (0..self.reads.len()).collect();
-        by_return.sort_unstable_by_key(|&place| self.reads[place].returned);
+        sort_by_number(&mut by_return, |&place| self.reads[place].returned);
         if self.incomparable(&by_return).is_none() {
             return;
         }
@@ -472,7 +473,7 @@ impl<'h> Set<'h> {
     /// is marked once and compared with those marks once.
     fn incomparable(&self, places: &[usize]) -> Option<(&Read, &Read)> {
         let mut by_size: Vec<&Read> = places.iter().map(|&place| &self.reads[place]).collect();
-        by_size.sort_by_key(|read| read.elements.len());
+        sort_by_number(&mut by_size, |read| read.elements.len());
         let mut marks = vec![0; self.elements.len()];
         for (mark, pair) in (1..).zip(by_size.windows(2)) {
             for &number in &pair[1].elements {

@@ -14,6 +14,7 @@ use super::numbering::Numbering;
 use super::span::{Span, moments};
 use super::{Object, misfit, misfit_answer, objects, whose_first_of, whose_of};
 use crate::history::{History, Operation, Outcome, ValueRef};
+use crate::sorting::sort_by_number;
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 use std::collections::BTreeMap;
@@ -127,7 +128,7 @@ impl<'h> Ids<'h> {
                 });
             }
         }
-        given.sort_unstable_by_key(|given| given.returned);
+        sort_by_number(&mut given, |given| given.returned);
         Ok(Self {
             history: object.history,
             attempted,

@@ -32,6 +32,7 @@ use super::findings::{Findings, Told};
 use super::span::Span;
 use super::{misfit, misfit_answer, whose_first_of, whose_of};
 use crate::history::{History, Operation, Outcome, Value, ValueRef};
+use crate::sorting::sort_by_number;
 use crate::spec::DecodeError;
 use crate::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
@@ -215,7 +216,7 @@ impl<'h> Known<'h> {
                 sources.push((place, Source { event, by, value }));
             }
         }
-        sources.sort_by_key(|(_, source)| source.event);
+        sort_by_number(&mut sources, |(_, source)| source.event);
         let mut known = Self::given(options);
         let is_given = options.changes.is_some();
         for (place, source) in sources {

@@ -9,6 +9,7 @@ use super::transactions::{MicroOperation, Transactions};
 use crate::isolation::cycles::Found;
 use crate::isolation::models::{ConsistencyModel, RuledOut, rules_out};
 use crate::isolation::phenomena::Phenomenon;
+use crate::sorting::sort_by_number;
 use crate::verdict::{Anomaly, Dependency};
 use std::collections::BTreeSet;
 
@@ -38,7 +39,7 @@ pub(super) fn anomaly(
     for found in &judgement.cycles.found {
         all.push((found.phenomenon, told.cycle(found)));
     }
-    all.sort_by_key(|&(phenomenon, _)| phenomenon);
+    sort_by_number(&mut all, |&(phenomenon, _)| phenomenon as usize);
     let is_forbidden = |(phenomenon, _): &(Phenomenon, Anomaly)| options.model.forbids(*phenomenon);
     let first = all.iter().position(is_forbidden).unwrap_or(0);
     let (_, mut anomaly) = all.remove(first);

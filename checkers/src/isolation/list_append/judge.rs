@@ -8,6 +8,7 @@ use super::versions::{Appends, Versions};
 use crate::isolation::cycles::{self, CycleLimits, Cycles};
 use crate::isolation::models::ConsistencyModel;
 use crate::isolation::phenomena::Phenomenon;
+use crate::sorting::sort_by_number;
 
 /// What was found.
 pub(super) struct Judgement {
@@ -21,7 +22,7 @@ impl Judgement {
     pub(super) fn phenomena(&self) -> Vec<Phenomenon> {
         let mut all = self.direct.phenomena();
         all.extend(self.cycles.found.iter().map(|found| found.phenomenon));
-        all.sort_unstable();
+        sort_by_number(&mut all, |&phenomenon| phenomenon as usize);
         all
     }
 }

@@ -10,6 +10,7 @@ use super::finding::{self, Finding};
 use super::happened::Happened;
 use super::transactions::{INITIAL, NEVER, Transactions};
 use super::{CHECKER, Order, RwRegisterOptions, StrongLevel};
+use crate::sorting::sort_by_number;
 use crate::verdict::Verdict;
 
 /// When a system says that a transaction took its snapshot and committed. Times are any numbers that
@@ -71,7 +72,7 @@ impl<'a> Replay<'a> {
         claims: &[Claim],
     ) -> Result<Self, Box<Finding>> {
         let mut sorted: Vec<Claim> = claims.to_vec();
-        sorted.sort_by_key(|claim| claim.operation);
+        sort_by_number(&mut sorted, |claim| claim.operation as usize);
         let mut of_transactions = Vec::with_capacity(happened.len());
         for &number in &happened.transactions {
             let operation = all.operations[number as usize];
@@ -96,7 +97,9 @@ impl<'a> Replay<'a> {
             }
         }
         let mut commits: Vec<u32> = (0..self.happened.len() as u32).collect();
-        commits.sort_by_key(|&index| self.claims[index as usize].commit);
+        sort_by_number(&mut commits, |&index| {
+            self.claims[index as usize].commit as usize
+        });
         self.times_are_distinct(&commits)?;
         self.agrees(order)?;
         match level {
@@ -174,7 +177,7 @@ impl<'a> Replay<'a> {
         let mut returned: Vec<u32> = (0..self.happened.len() as u32)
             .filter(|&index| completed(index) != NEVER)
             .collect();
-        returned.sort_by_key(|&index| completed(index));
+        sort_by_number(&mut returned, |&index| completed(index) as usize);
         let mut returned = returned.into_iter().peekable();
         let mut last: Option<u32> = None;
         for later in 0..self.happened.len() as u32 {
@@ -201,15 +204,13 @@ impl<'a> Replay<'a> {
             ]
         });
         let mut timed: Vec<(u64, Action, u32)> = timed.collect();
-        timed.sort_by_key(|&(time, action, index)| {
+        sort_by_number(&mut timed, |&(time, action, index)| match action {
             // A snapshot at the time of its own commit comes before that.
-            let own = self.claims[index as usize];
-            (
-                time,
-                action == Action::Snapshot && own.commit != time,
-                action == Action::Commit,
-            )
+            Action::Snapshot if self.claims[index as usize].commit == time => 0,
+            Action::Commit => 1,
+            Action::Snapshot => 2,
         });
+        sort_by_number(&mut timed, |&(time, ..)| time as usize);
         timed
             .into_iter()
             .map(|(_, action, index)| (action, index))

@@ -92,8 +92,12 @@ impl GrowingOrder {
     /// The nodes in order.
     pub(super) fn nodes(&self) -> Vec<u32> {
         let mut nodes: Vec<u32> = (0..self.place.len() as u32).collect();
-        nodes.sort_unstable_by_key(|&node| self.place[node as usize]);
+        self.sort(&mut nodes);
         nodes
+    }
+
+    fn sort(&self, nodes: &mut [u32]) {
+        nodes.sort_unstable_by_key(|&node| self.place[node as usize]);
     }
 
     /// Adds an edge.
@@ -175,8 +179,8 @@ impl GrowingOrder {
 
     /// Those before take the first of all their places, those after the others, each in their order.
     fn reorder(&mut self, mut before: Vec<u32>, mut after: Vec<u32>) {
-        before.sort_unstable_by_key(|&node| self.place[node as usize]);
-        after.sort_unstable_by_key(|&node| self.place[node as usize]);
+        self.sort(&mut before);
+        self.sort(&mut after);
         before.extend(after);
         let mut places: Vec<u32> = before
             .iter()

@@ -7,6 +7,7 @@ use super::happened::{Happened, Read};
 use super::sessions::{Ends, Order};
 use super::transactions::{INITIAL, NEVER, Transactions};
 use crate::history::Outcome;
+use crate::sorting::sort_by_number;
 
 /// What a transaction did to a key.
 #[derive(Clone, Copy)]
@@ -93,7 +94,7 @@ fn visits(all: &Transactions, happened: &Happened) -> Vec<Visit> {
             }
         }
     }
-    visits.sort_by_key(|visit| visit.key);
+    sort_by_number(&mut visits, |visit| visit.key as usize);
     visits
 }
 

@@ -60,8 +60,9 @@ impl<'a> Schedule<'a> {
                 }
             }
         }
-        heads.sort_unstable_by_key(|mark| (mark.node, mark.lock));
-        tails.sort_unstable_by_key(|mark| (mark.node, mark.lock));
+        let place = |mark: &Mark| (mark.node, mark.lock);
+        heads.sort_unstable_by_key(place);
+        tails.sort_unstable_by_key(place);
         let mut schedule = Self {
             urgency,
             missing: graph.incoming_counts(),

@@ -8,6 +8,7 @@
 use super::decision::{Conflict, Decision};
 use super::growth::{Adders, Growing, GrowthAction, Walk, capitalised};
 use super::intervals::{NEVER, NONE};
+use crate::sorting::sort_by_number;
 
 /// Judges appends and reads.
 pub(crate) fn decide(log: &Growing<'_>) -> Decision {
@@ -41,7 +42,7 @@ fn order(log: &Growing<'_>) -> Result<Vec<u32>, Conflict> {
     let adders = log.adders();
     let mut is_shown = vec![false; log.element_count];
     let mut reads = log.reads();
-    reads.sort_by_key(|&read| log.shown(read).len());
+    sort_by_number(&mut reads, |&read| log.shown(read).len());
     let mut walk = Walk::new(log);
     for read in reads {
         let shown = log.shown(read);

@@ -3,6 +3,7 @@
 use super::cell::{Cell, CellAction, INITIAL};
 use super::decision::Decision;
 use super::intervals::{Moments, NONE};
+use crate::sorting::sort_by_number;
 
 /// Puts what found another value than the expected one into an order of all else: each, as they were
 /// invoked, as early as it can be. Undecided where this order has no room for one.
@@ -122,7 +123,7 @@ impl<'a> Gaps<'a> {
 fn merged(order: &[u32], placed: &[(u32, u32)]) -> Vec<u32> {
     let mut placed = placed.to_vec();
     // What is in one gap stays in the order of invocations.
-    placed.sort_by_key(|&(gap, _)| gap);
+    sort_by_number(&mut placed, |&(gap, _)| gap as usize);
     let mut merged = Vec::with_capacity(order.len() + placed.len());
     let mut placed = placed.iter().peekable();
     for (gap, &operation) in (0..).zip(order) {

@@ -10,6 +10,7 @@
 use super::decision::{Conflict, Decision};
 use super::growth::{Adders, Growing, GrowthAction, Walk};
 use super::intervals::{NEVER, NONE};
+use crate::sorting::sort_by_number;
 
 /// Judges additions and reads.
 pub(crate) fn decide(set: &Growing<'_>) -> Decision {
@@ -54,7 +55,7 @@ impl<'a> Elements<'a> {
         let mut placed = walk.placed;
         self.add_again(&mut placed);
         // Stable: what has one moment stays in the order in which it was placed.
-        placed.sort_by_key(|&(moment, _)| moment);
+        sort_by_number(&mut placed, |&(moment, _)| moment as usize);
         Ok(placed.into_iter().map(|(_, operation)| operation).collect())
     }
 
@@ -92,7 +93,10 @@ impl<'a> Elements<'a> {
             .filter(is_new)
             .copied()
             .collect();
-        new.sort_unstable_by_key(|&element| (self.adders[element as usize].begun, element));
+        new.sort_unstable();
+        sort_by_number(&mut new, |&element| {
+            self.adders[element as usize].begun as usize
+        });
         new.dedup();
         if shown - new.len() != self.size
             && let Some(last) = walk.last_read()

@@ -2,6 +2,7 @@
 
 use super::recorded::{Act, Recorded, What};
 use crate::named::latencies::Latencies;
+use crate::sorting::sort_by_number;
 use std::collections::BTreeMap;
 
 /// For each poll and key of its process: for how long, when it began, there had been messages beyond what
@@ -63,13 +64,12 @@ impl Height {
 
 fn heights(recorded: &Recorded<'_>) -> Vec<Height> {
     let mut heights = vec![Height::default(); recorded.keys.len()];
-    let returned = |act: &&Act| act.span.returned();
     let mut acts: Vec<&Act> = recorded
         .acts
         .iter()
-        .filter(|act| returned(act).is_some())
+        .filter(|act| act.span.returned().is_some())
         .collect();
-    acts.sort_by_key(returned);
+    sort_by_number(&mut acts, |act| act.span.returned().unwrap_or(0));
     for act in acts {
         let event = act.span.returned().expect("only what returned is left");
         for (key, offset) in offsets(recorded, act) {

@@ -4,6 +4,7 @@ use super::recorded::{Act, Record, Recorded, What};
 use super::{Consume, KafkaOptions, KafkaStatistics, Report};
 use crate::named::findings::Told;
 use crate::named::{first_letter_up, whose_first_of, whose_of};
+use crate::sorting::sort_by_number;
 use std::collections::BTreeSet;
 
 pub(super) struct Logs<'r, 'h> {
@@ -194,7 +195,9 @@ impl<'r, 'h> Logs<'r, 'h> {
         for seen in &self.seen {
             let is_several = |sight: &&Sight| self.messages[sight.message].is_at_several;
             let mut several: Vec<&Sight> = seen.iter().filter(is_several).collect();
-            several.sort_by_key(|sight| (sight.message, sight.event, sight.offset));
+            // They are in the order of their offsets.
+            sort_by_number(&mut several, |sight| sight.event);
+            sort_by_number(&mut several, |sight| sight.message);
             for copies in several.chunk_by(|one, other| one.message == other.message) {
                 if let Some(other) = self.one_too_many(copies) {
                     report.note(other.event, "duplicate", || {
@@ -234,8 +237,9 @@ impl<'r, 'h> Logs<'r, 'h> {
 
     /// Whether what an act polled had been sent, and by others.
     fn judge_origins(&self, act: &Act, returned: usize, report: &mut Report<'_>) {
-        let own: BTreeSet<usize> = act.sent().map(|record| record.message).collect();
-        let polled: BTreeSet<usize> = act.polled().map(|record| record.message).collect();
+        let (mut own, mut polled) = (BTreeSet::new(), BTreeSet::new());
+        own.extend(act.sent().map(|record| record.message));
+        polled.extend(act.polled().map(|record| record.message));
         for message in polled {
             if own.contains(&message) {
                 report.note(returned, "precommitted-read", || {

@@ -3,6 +3,7 @@
 use super::items::{Item, Window, tick};
 use super::{Queue, QueueAction};
 use crate::linearizability::unique::decision::Conflict;
+use crate::sorting::sort_by_number;
 
 /// Which moment is taken where a queue can have been empty at several.
 #[derive(Clone, Copy)]
@@ -93,7 +94,8 @@ impl Queue<'_> {
         let mut present: Vec<(u32, u32, &Item)> = items
             .filter_map(|item| item.presence().map(|(from, to)| (from, to, item)))
             .collect();
-        present.sort_unstable_by_key(|&(from, to, _)| (from, to));
+        sort_by_number(&mut present, |&(_, to, _)| to as usize);
+        sort_by_number(&mut present, |&(from, ..)| from as usize);
         let mut present = present.into_iter().peekable();
         let mut links: Vec<&Item> = Vec::new();
         let mut longest: Option<(u32, &Item)> = None;

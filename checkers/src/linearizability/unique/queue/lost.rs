@@ -12,6 +12,7 @@ use super::empties::{Choice, Cover};
 use super::items::{Item, LEAVES, Window, tick};
 use super::{NONE, Queue, QueueAction};
 use crate::linearizability::unique::decision::Conflict;
+use crate::sorting::sort_by_number;
 
 /// Adds the empty answers to the items, and finds who took the values that nobody got.
 ///
@@ -97,14 +98,15 @@ impl Lost {
         let mut by_entry: Vec<(u32, u32)> = lost
             .map(|(number, item)| (item.enqueued.last, number))
             .collect();
-        by_entry.sort_unstable_by(|left, right| right.cmp(left));
+        by_entry.sort_unstable();
+        by_entry.reverse();
         let mut later: Vec<(u32, u32)> = (0_u32..)
             .zip(items)
             .filter(|(_, item)| item.dequeue != NONE)
             .map(|(number, item)| (item.enqueued.first, number))
             .collect();
-        later.sort_unstable_by(|left, right| right.cmp(left));
-        let mut later = later.into_iter().peekable();
+        later.sort_unstable();
+        let mut later = later.into_iter().rev().peekable();
         let mut values = Vec::with_capacity(by_entry.len());
         let (mut deadline, mut overtaken_by) = (LEAVES, NONE);
         for (entered, item) in by_entry {
@@ -143,8 +145,8 @@ impl Lost {
     /// # Errors
     /// How many values there are up to the first, by deadlines, for which no taker is left.
     fn find_takers(&mut self, queue: &Queue<'_>, takers: &[u32]) -> Result<Vec<(u32, u32)>, usize> {
-        self.values
-            .sort_by_key(|value| (value.deadline, value.item));
+        sort_by_number(&mut self.values, |value| value.item as usize);
+        sort_by_number(&mut self.values, |value| value.deadline as usize);
         let must_leave = self.values.iter().filter(|value| value.deadline < LEAVES);
         let mut taken = Vec::new();
         // Takers are in the order of their invocations.
