@@ -1,7 +1,7 @@
 //! Fuzz targets of the importers, for `cargo +nightly fuzz run <target>` in the crate above. Each
-//! reads any bytes in one format; see `tests/corpus` of that crate for what must hold.
+//! reads any bytes in one format; see `tests/history/corpus` of that crate for what must hold.
 
-#[path = "../../tests/corpus/read_and_write.rs"]
+#[path = "../../tests/history/corpus/read_and_write.rs"]
 mod read_and_write;
 
 use squall_checkers::history::Format;

@@ -1,6 +1,6 @@
 //! Random small histories: of a store that may be right or wrong in several ways.
 
-use crate::small::{Step, Transaction};
+use super::small::{Step, Transaction};
 use squall_checkers::history::Outcome;
 use std::collections::BTreeMap;
 

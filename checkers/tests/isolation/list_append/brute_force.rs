@@ -1,6 +1,6 @@
 //! Models by their definitions: every order, every begin and commit, tried one after another.
 
-use crate::small::{Step, Transaction};
+use super::small::{Step, Transaction};
 use squall_checkers::history::Outcome;
 use std::collections::BTreeMap;
 

@@ -1,9 +1,7 @@
 //! The linearizability checker agrees with a search through every order: on all small histories, on
 //! random larger ones, and on good ones in which one read was changed.
 
-mod brute_force;
-
-use brute_force::{compare, first_bad_event, first_bad_event_online, history};
+use super::brute_force::{compare, first_bad_event, first_bad_event_online, history};
 use squall_checkers::Verdict;
 use squall_checkers::history::{Event, EventKind, Value};
 use squall_checkers::linearizability::{Limits, Method, NotAnOrder, Strategy, check, check_with};

@@ -1,10 +1,10 @@
 //! The checker agrees with the definitions: on every small history of one key, and on random ones.
 
-use crate::brute_force::{
+use super::brute_force::{
     ORDERS, Order, Visibility, is_atomic, is_read_committed, is_serializable, is_snapshot_isolated,
 };
-use crate::random::{self, Random};
-use crate::small::{Step, Transaction, columns};
+use super::random::{self, Random};
+use super::small::{Step, Transaction, columns};
 use squall_checkers::Verdict;
 use squall_checkers::history::Outcome;
 use squall_checkers::isolation::list_append::{ListAppendOptions, Names, report_transactions};

@@ -1,0 +1,5 @@
+//! Checkers of transactions and of sessions, against naive readings of the same laws.
+
+mod list_append;
+mod rw_register;
+mod sessions;

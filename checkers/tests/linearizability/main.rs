@@ -1,0 +1,6 @@
+//! The checkers of objects, against a search through every order and against what each object promises.
+
+mod all_orders;
+mod brute_force;
+mod objects;
+mod unique_values;
