@@ -68,7 +68,11 @@ fn bytes(count: u64, operation: impl Fn(u64) -> (&'static str, Value, Value)) ->
 
 fn check(name: &str, (counted, told): (usize, usize), bytes_max: usize) {
     let difference = counted.abs_diff(told - size_of::<History>());
-    assert!(difference < 4096, "{name}: {told} told, {counted} counted");
+    // The harness starts threads for tests that wait meanwhile.
+    assert!(
+        difference < 32_768,
+        "{name}: {told} told, {counted} counted"
+    );
     assert!(told <= bytes_max, "{name}: {told} bytes");
 }
 

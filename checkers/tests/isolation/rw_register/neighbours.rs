@@ -1,7 +1,7 @@
 //! Models without an algorithm of their own lie between those that have one.
 
-use super::{MODELS, Random, Strategy, built, cases, options, random_history, random_shape, shown};
 use super::reference;
+use super::{MODELS, Random, Strategy, built, cases, options, random_history, random_shape, shown};
 use squall_checkers::isolation::models::ConsistencyModel;
 use squall_checkers::isolation::rw_register::{Order, check_transactions};
 use squall_checkers::verdict::Verdict;
