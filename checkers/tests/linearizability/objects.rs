@@ -38,6 +38,12 @@ fn rejects(model: Model, lines: &str, expected: Expect) {
     rejects_with(model, &Options::default(), lines, expected);
 }
 
+fn refuses(model: Model, lines: &str, expected: Expect) {
+    let history = History::read(lines.as_bytes(), None).expect("a history");
+    let error = check(&history, model, &Options::default()).expect_err("nobody answers so");
+    expected.assert_eq(&error.to_string());
+}
+
 /// Operations one after another: `process f input output`, or without output what never returned.
 fn serial(operations: &[&str]) -> String {
     let lines = operations.iter().map(|operation| {
@@ -228,6 +234,11 @@ fn element_set() {
             Everything before event 3 can be explained. There process 1's add (operation 1) returns, and in no state that remains can it have happened:
             state present: the element is present, but was found absent"#]],
     );
+    refuses(
+        Model::ElementSet,
+        &serial(&["0 contains 1 5"]),
+        expect!["operation 0 (process 0, event 0): expected `contains` to return a boolean, but found `contains` -> 5"],
+    );
 }
 
 #[test]
@@ -319,6 +330,14 @@ fn mutex() {
         Everything before event 1 can be explained. There process 1's release (operation 0) returns, and in no state that remains can it have happened:
         state free: the mutex is free, but was released"#]],
     );
+    rejects(
+        Model::Mutex,
+        &serial(&["0 acquire nil false"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 0's acquire -> false together with all that was seen before.
+            Everything before event 1 can be explained. There process 0's acquire (operation 0) returns, and in no state that remains can it have happened:
+            state free: the mutex is free, but the acquire found it held"#]],
+    );
 }
 
 #[test]
@@ -365,6 +384,33 @@ fn lock() {
             non-linearizable: No order of the operations explains process 1's release together with all that was seen before.
             Everything before event 3 can be explained. There process 1's release (operation 1) returns, and in no state that remains can it have happened:
             state held by process 0, last token 3: the lock is held by process 0, last token 3, but process 1 released it"#]],
+    );
+    // Of an expiry that names no lease, and of a lease whose token nobody saw, anything may be true.
+    accepts(
+        Model::Lock,
+        &serial(&["0 acquire nil 3", "9 expire nil", "1 acquire nil 4"]),
+    );
+    accepts(
+        Model::Lock,
+        &serial(&["0 acquire nil true", "9 expire 2", "1 acquire nil 4"]),
+    );
+    rejects(
+        Model::Lock,
+        &serial(&["0 acquire nil false"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 0's acquire -> false together with all that was seen before.
+            Everything before event 1 can be explained. There process 0's acquire (operation 0) returns, and in no state that remains can it have happened:
+            state free: the lock is free, but the acquire found it held"#]],
+    );
+    refuses(
+        Model::Lock,
+        &serial(&["0 acquire nil \"yes\""]),
+        expect![[r#"operation 0 (process 0, event 0): expected `acquire` to return a token, a boolean or nil, but found `acquire` -> "yes""#]],
+    );
+    refuses(
+        Model::Lock,
+        &serial(&["0 expire \"all\""]),
+        expect![[r#"operation 0 (process 0, event 0): expected `expire` of a token or nil, but found `expire` of "all""#]],
     );
 }
 
