@@ -237,7 +237,9 @@ fn element_set() {
     refuses(
         Model::ElementSet,
         &serial(&["0 contains 1 5"]),
-        expect!["operation 0 (process 0, event 0): expected `contains` to return a boolean, but found `contains` -> 5"],
+        expect![
+            "operation 0 (process 0, event 0): expected `contains` to return a boolean, but found `contains` -> 5"
+        ],
     );
 }
 
@@ -405,12 +407,16 @@ fn lock() {
     refuses(
         Model::Lock,
         &serial(&["0 acquire nil \"yes\""]),
-        expect![[r#"operation 0 (process 0, event 0): expected `acquire` to return a token, a boolean or nil, but found `acquire` -> "yes""#]],
+        expect![[
+            r#"operation 0 (process 0, event 0): expected `acquire` to return a token, a boolean or nil, but found `acquire` -> "yes""#
+        ]],
     );
     refuses(
         Model::Lock,
         &serial(&["0 expire \"all\""]),
-        expect![[r#"operation 0 (process 0, event 0): expected `expire` of a token or nil, but found `expire` of "all""#]],
+        expect![[
+            r#"operation 0 (process 0, event 0): expected `expire` of a token or nil, but found `expire` of "all""#
+        ]],
     );
 }
 
