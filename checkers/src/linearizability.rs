@@ -6,13 +6,13 @@
 //! (their theorem 1). The first event whose prefix is already impossible is exact, since prefixes of
 //! linearizable histories are linearizable.
 //!
-//! In reading order: `objects` has the operations on each key judged, by `judge`, which asks the
-//! specification's own algorithm or the search. That one sees numbers only: a `catalogue` of classes,
+//! In reading order: `objects` reads each operation once, and has those on each key judged: by the
+//! specification's own algorithm, or else `judge` asks the search. That one sees numbers only: a `catalogue` of classes,
 //! states and transitions, and a `problem` laid out in time. What the numbers mean knows a `meaning`,
 //! which with `any_spec` is all that is compiled for each specification. `search` says by which rules it goes,
 //! `walk` makes its moves, `choices` orders them, and `memo` and `used` keep what it has visited. Of
 //! what is impossible, `prefix` finds the first bad event, `minimise` the few operations that matter,
-//! and `anomaly` the words. `online` judges events as they come, `order` an order that is given.
+//! and `anomaly` the words. `merge` makes one order of those of all keys. `online` judges events as they come, `order` an order that is given.
 
 mod anomaly;
 pub(crate) mod any_spec;
@@ -25,6 +25,7 @@ mod judge;
 mod limits;
 mod meaning;
 mod memo;
+mod merge;
 mod minimise;
 mod objects;
 mod online;
@@ -45,12 +46,12 @@ use crate::spec::{DecodeError, Spec};
 use crate::verdict::Verdict;
 use any_spec::AnySpec;
 use judge::{Judged, Judgement};
-use objects::{Court, Object, objects};
+use merge::{Order, merged};
+use objects::{Court, Object, Objects};
 use order::verify_by;
 use prefix::BadPrefix;
 use std::collections::BTreeMap;
 use std::time::Instant;
-use trail::Moment;
 
 pub use limits::Limits;
 pub use online::{Online, OnlineError};
@@ -113,12 +114,12 @@ pub(crate) fn check_any_with(
         method,
         started: Instant::now(),
     };
-    let objects = objects(spec, history)?;
+    let objects = Objects::read(spec, history, method.asks_decider())?;
     let refused_order = match method
         .order
         .map(|order| (order, verify_by(spec, history, order)))
     {
-        Some((order, Ok(()))) => return Ok(by_given_order(order, objects.len())),
+        Some((order, Ok(()))) => return Ok(by_given_order(order, objects.all.len())),
         Some((_, Err(refusal))) => Some(refusal),
         None => None,
     };
@@ -138,7 +139,7 @@ pub(crate) fn check_any_with(
         *decided_by.entry(judged.algorithm).or_default() += 1;
     }
     Ok(Report {
-        verdict: verdict(&court, objects, judged)?,
+        verdict: verdict(&court, objects.all, judged)?,
         decided_by,
         refused_order,
     })
@@ -240,8 +241,8 @@ fn unknown(unjudged: Vec<(Object, String, usize)>) -> String {
     }
 }
 
-fn valid(court: &Court<'_>, orders: Vec<Vec<(Moment, u32)>>) -> Result<Verdict, CheckError> {
-    let witness = merged(orders, court.history.events().len());
+fn valid(court: &Court<'_>, orders: Vec<Order>) -> Result<Verdict, CheckError> {
+    let witness = merged(orders, court.history);
     if court.method.strategy == Strategy::CrossCheck {
         verify_by(court.spec, court.history, &witness).map_err(CheckError::BadOrder)?;
     } else {
@@ -250,26 +251,4 @@ fn valid(court: &Court<'_>, orders: Vec<Vec<(Moment, u32)>>) -> Result<Verdict, 
     Ok(Verdict::Valid {
         witness: Some(witness),
     })
-}
-
-/// The orders of all objects as one, by counting how much happens at each moment.
-fn merged(orders: Vec<Vec<(Moment, u32)>>, event_count: usize) -> Vec<usize> {
-    if let [order] = &orders[..] {
-        return order.iter().map(|&(_, id)| id as usize).collect();
-    }
-    let mut places = vec![0_u32; 2 * event_count + 1];
-    for &(moment, _) in orders.iter().flatten() {
-        places[moment as usize] += 1;
-    }
-    let mut place = 0;
-    for count in &mut places {
-        place += std::mem::replace(count, place);
-    }
-    let mut witness = vec![0; place as usize];
-    for &(moment, id) in orders.iter().flatten() {
-        let place = &mut places[moment as usize];
-        witness[*place as usize] = id as usize;
-        *place += 1;
-    }
-    witness
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use std::hash::Hash;
 use thiserror::Error;
 
-pub use calls::{Called, Calls, NEVER};
+pub use calls::{Called, NEVER};
 pub(crate) use calls::{Recorded, called};
 pub use nondeterministic::{Nondeterministic, OneOf, PowerSet};
 
@@ -71,10 +71,9 @@ pub trait Spec: Sync {
     /// Where the operation is none of this specification.
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError>;
 
-    /// Whether some order explains the calls on one key, where an algorithm of its own knows that sooner
-    /// than a search: `None` if there is none, or if it is not for these calls (values are written
-    /// twice, say). The answer is exact.
-    fn decide(&self, _calls: Calls<'_, Self>) -> Option<Decided> {
+    /// An algorithm that knows sooner than a search whether some order explains the calls on a key, if
+    /// there is one. It is about to be given so many operations at most.
+    fn decider(&self, _operations_max: usize) -> Option<Box<dyn Decider + '_>> {
         None
     }
 
@@ -121,6 +120,21 @@ pub struct Call<'a, S: Spec + ?Sized> {
     pub recorded: &'a history::Operation<'a>,
     /// Whether times are worth telling.
     pub has_times: bool,
+}
+
+/// An algorithm for one kind of object: it is given the operations of a history, and then decides on
+/// those on one key at a time.
+pub trait Decider: Send + Sync {
+    /// Takes the next operation on a key. Operations on each come in the order of their invocations, and
+    /// keys are numbered from 0 on in the order in which they come.
+    ///
+    /// # Errors
+    /// Where the operation is none of the specification.
+    fn take(&mut self, key: usize, operation: &history::Operation<'_>) -> Result<(), DecodeError>;
+
+    /// Whether some order explains the operations on the key: `None` if the algorithm is not for these
+    /// (values are written twice, say). The answer is exact.
+    fn decide(&self, key: usize) -> Option<Decided>;
 }
 
 /// What an algorithm for one kind of object has found out about the calls on one key.

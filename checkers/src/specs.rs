@@ -3,6 +3,7 @@
 mod append_log;
 mod cas_register;
 mod cell;
+mod cell_decider;
 mod cell_diagnosis;
 mod counter;
 mod decoding;
@@ -10,7 +11,7 @@ mod id_allocator;
 mod kv_map;
 mod lock;
 mod multi_register;
-mod numbers;
+pub(crate) mod numbers;
 mod priority_queue;
 mod queue;
 mod register;

@@ -3,7 +3,7 @@
 
 use super::meaning::{Meaning, Typed};
 use crate::history::{Operation, Value};
-use crate::spec::{Call, Calls, Decided, DecodeError, Decoded, Diagnosis, Recorded, Spec, called};
+use crate::spec::{Call, Decider, DecodeError, Decoded, Diagnosis, Spec, called};
 
 /// What judges ask of a specification.
 pub(crate) trait AnySpec: Sync {
@@ -16,8 +16,8 @@ pub(crate) trait AnySpec: Sync {
     /// Where the operation is none of this specification.
     fn is_certain(&self, recorded: &Operation<'_>) -> Result<Option<bool>, DecodeError>;
 
-    /// See [`Spec::decide`].
-    fn decide_on(&self, recorded: Recorded<'_>) -> Option<Decided>;
+    /// See [`Spec::decider`].
+    fn any_decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>>;
 
     /// See [`Spec::diagnose`].
     ///
@@ -59,8 +59,8 @@ impl<S: Spec> AnySpec for S {
         })
     }
 
-    fn decide_on(&self, recorded: Recorded<'_>) -> Option<Decided> {
-        self.decide(Calls::new(self, recorded))
+    fn any_decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
+        self.decider(operations_max)
     }
 
     fn diagnose_any(
@@ -100,7 +100,7 @@ struct Objects<'a, S: Spec> {
 
 impl<S: Spec> Replay for Objects<'_, S> {
     fn step(&mut self, object: usize, recorded: &Operation<'_>) -> Result<(), Option<String>> {
-        let called = called(self.spec, recorded).ok_or(None)?;
+        let called = called(self.spec, recorded).ok().flatten().ok_or(None)?;
         if object == self.states.len() {
             self.states.push(self.spec.initial());
         }

@@ -3,16 +3,14 @@
 use super::any_spec::AnySpec;
 use super::catalogue::{Catalogue, StateNumber};
 use super::limits::{Exceeded, Meter};
+use super::merge::Order;
 use super::problem::{CONCURRENCY_MAX, Item, Problem};
 use super::search::{Found, Search};
-use super::strategy::Strategy;
-use super::trail::Moment;
-use crate::history::History;
+use super::strategy::{CheckError, Strategy};
 use crate::spec::{Decided, Decision, Diagnosis, NEVER, Recorded};
 
 pub(super) enum Judgement {
-    /// The ids of the operations, each with the moment at which it happened, in order.
-    Possible(Vec<(Moment, u32)>),
+    Possible(Order),
     Impossible(Impossible),
     Exceeded {
         limit: Exceeded,
@@ -61,17 +59,26 @@ pub(super) struct Disagreement {
     pub(super) special_says: String,
 }
 
-/// Judges operations on an object in its initial state.
+impl Disagreement {
+    /// As an error, of ` of key …` or the like.
+    pub(super) fn told(self, of_key: String) -> CheckError {
+        CheckError::Disagreement {
+            of_key,
+            special: self.special,
+            special_says: self.special_says,
+        }
+    }
+}
+
+/// Judges operations on an object in its initial state, of which an algorithm of the specification's
+/// own may have decided.
 pub(super) fn judge(
     spec: &dyn AnySpec,
     strategy: Strategy,
+    decided: Option<Decided>,
     recorded: Recorded<'_>,
     meter: &mut Meter,
 ) -> Result<Judged, Disagreement> {
-    let decided = match strategy {
-        Strategy::General => None,
-        Strategy::Auto | Strategy::Special | Strategy::CrossCheck => spec.decide_on(recorded),
-    };
     match (decided, strategy) {
         (None, Strategy::Special) => Ok(Judged {
             judgement: Judgement::Exceeded {
@@ -85,13 +92,13 @@ pub(super) fn judge(
             algorithm: "search",
         }),
         (Some(decided), Strategy::CrossCheck) => cross_check(decided, spec, recorded, meter),
-        (Some(decided), _) => Ok(by_decision(decided, recorded.history())),
+        (Some(decided), _) => Ok(by_decision(decided)),
     }
 }
 
-fn by_decision(decided: Decided, history: &History) -> Judged {
+fn by_decision(decided: Decided) -> Judged {
     let judgement = match decided.decision {
-        Decision::Possible(order) => Judgement::Possible(with_moments(history, &order)),
+        Decision::Possible(order) => Judgement::Possible(Order::Early(order)),
         Decision::Impossible(diagnosis) => Judgement::Impossible(Impossible::Conflict(diagnosis)),
     };
     Judged {
@@ -112,7 +119,7 @@ fn cross_check(
         (_, Judgement::Exceeded { .. })
         | (Decision::Possible(_), Judgement::Possible(_))
         | (Decision::Impossible(_), Judgement::Impossible(_)) => {
-            return Ok(by_decision(decided, recorded.history()));
+            return Ok(by_decision(decided));
         }
         (Decision::Possible(_), _) => "possible".to_owned(),
         (Decision::Impossible(diagnosis), _) => format!("impossible ({})", diagnosis.sentence),
@@ -121,16 +128,6 @@ fn cross_check(
         special: decided.algorithm,
         special_says,
     })
-}
-
-/// Each operation of an order happens as early as those before it allow.
-fn with_moments(history: &History, order: &[u32]) -> Vec<(Moment, u32)> {
-    let mut now = 0;
-    let happens = order.iter().map(|&id| {
-        now = (2 * history.operations().invoked(id as usize) as Moment + 1).max(now);
-        (now, id)
-    });
-    happens.collect()
 }
 
 /// Judges by the general search.
@@ -148,7 +145,8 @@ fn search(spec: &dyn AnySpec, recorded: Recorded<'_>, meter: &mut Meter) -> Judg
         Found::Order(trail) => {
             let id = |number: u32| problem.items[number as usize].id;
             let order = trail.in_order();
-            Judgement::Possible(order.map(|(moment, number)| (moment, id(number))).collect())
+            let timed = order.map(|(moment, number)| (moment, id(number)));
+            Judgement::Possible(Order::Timed(timed.collect()))
         }
         Found::Exceeded { limit, step } => Judgement::Exceeded {
             limit,

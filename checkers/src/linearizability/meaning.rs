@@ -93,7 +93,7 @@ impl<S: Spec> Meaning for Typed<'_, S> {
             operation,
             returned,
             ..
-        } = called(self.spec, recorded)?;
+        } = called(self.spec, recorded).ok()??;
         let (known, is_certain) = (self.classes.len(), returned.is_some());
         let class = self.number((operation, returned));
         if class as usize == known {

@@ -1,13 +1,14 @@
 //! The operations on each key, judged one key after another or several at once.
 
 use super::any_spec::AnySpec;
-use super::hashing::QuickMap;
-use super::judge::{Judged, Judgement, judge};
+use super::judge::{Disagreement, Judged, Judgement, judge};
 use super::limits::Meter;
+use super::merge::Order;
 use super::strategy::{CheckError, Method};
 use crate::history::{History, Value};
 use crate::sorting::sort_by_number;
-use crate::spec::{DecodeError, Recorded};
+use crate::spec::{Decided, Decider, DecodeError, Recorded};
+use crate::specs::numbers::Numbers;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -18,6 +19,8 @@ pub(super) struct Object {
     pub(super) key: Option<Value>,
     /// Their ids, ascending.
     pub(super) ids: Vec<u32>,
+    /// How many keys came before it in the history.
+    number: usize,
 }
 
 impl Object {
@@ -29,23 +32,82 @@ impl Object {
 }
 
 /// The objects of a history, ordered by key.
-pub(super) fn objects(spec: &dyn AnySpec, history: &History) -> Result<Vec<Object>, DecodeError> {
-    let mut objects: Vec<Object> = Vec::new();
-    let mut places: QuickMap<Option<Value>, usize> = QuickMap::default();
-    for recorded in history.operations() {
-        spec.is_certain(&recorded)?;
-        let key = spec.key_of(&recorded);
-        let place = *places.entry(key).or_insert_with_key(|key| {
-            objects.push(Object {
-                key: key.clone(),
-                ids: Vec::new(),
-            });
-            objects.len() - 1
-        });
-        objects[place].ids.push(recorded.id as u32);
+pub(super) struct Objects<'a> {
+    pub(super) all: Vec<Object>,
+    /// The specification's own algorithm, which has read everything; nothing if nobody will ask it.
+    decider: Option<Box<dyn Decider + 'a>>,
+}
+
+impl<'a> Objects<'a> {
+    /// # Errors
+    /// Where the history holds an operation that the specification does not know.
+    pub(super) fn read(
+        spec: &'a dyn AnySpec,
+        history: &History,
+        asks_decider: bool,
+    ) -> Result<Self, DecodeError> {
+        let operations = history.operations();
+        let decider = asks_decider.then(|| spec.any_decider(operations.len()));
+        let mut decider = decider.flatten();
+        let mut objects: Vec<Object> = Vec::new();
+        let mut places = Places::new(operations.len());
+        for recorded in operations {
+            let key = spec.key_of(&recorded);
+            let number = places.of(key.as_ref());
+            if number == objects.len() {
+                objects.push(Object {
+                    key,
+                    ids: Vec::new(),
+                    number,
+                });
+            }
+            match &mut decider {
+                Some(decider) => decider.take(number, &recorded)?,
+                None => drop(spec.is_certain(&recorded)?),
+            }
+            objects[number].ids.push(recorded.id as u32);
+        }
+        objects.sort_by(|one, other| one.key.cmp(&other.key));
+        Ok(Self {
+            all: objects,
+            decider,
+        })
     }
-    objects.sort_by(|one, other| one.key.cmp(&other.key));
-    Ok(objects)
+
+    fn decide(&self, object: &Object) -> Option<Decided> {
+        self.decider.as_ref()?.decide(object.number)
+    }
+}
+
+/// How many keys came before each in the history.
+struct Places {
+    keys: Numbers,
+    /// By number of a key.
+    places: Vec<usize>,
+    /// Of what has no key.
+    keyless: Option<usize>,
+}
+
+impl Places {
+    fn new(keys_max: usize) -> Self {
+        Self {
+            keys: Numbers::new(keys_max),
+            places: Vec::new(),
+            keyless: None,
+        }
+    }
+
+    fn of(&mut self, key: Option<&Value>) -> usize {
+        let next = self.places.len() + usize::from(self.keyless.is_some());
+        let Some(key) = key else {
+            return *self.keyless.get_or_insert(next);
+        };
+        let number = self.keys.of(key.into()) as usize;
+        if number == self.places.len() {
+            self.places.push(next);
+        }
+        self.places[number]
+    }
 }
 
 /// What judges need to know beyond the operations.
@@ -66,14 +128,14 @@ impl Court<'_> {
     }
 
     /// Judges each object in the whole history, in their order.
-    pub(super) fn judge_all(&self, objects: &[Object]) -> Result<Vec<Judged>, CheckError> {
-        let threads = self.method.threads.min(objects.len()).max(1);
+    pub(super) fn judge_all(&self, objects: &Objects<'_>) -> Result<Vec<Judged>, CheckError> {
+        let threads = self.method.threads.min(objects.all.len()).max(1);
         let mut judged = self.judge_at_once(objects, threads);
         if threads > 1 {
             // A share of the memory was not enough for these; each has all of it now.
-            for (object, judged) in objects.iter().zip(&mut judged) {
+            for (object, judged) in objects.all.iter().zip(&mut judged) {
                 if judged.as_ref().is_ok_and(Judged::is_out_of_memory) {
-                    *judged = self.judge_one(object, 1);
+                    *judged = self.judge_one(objects, object, 1);
                 }
             }
         }
@@ -81,23 +143,28 @@ impl Court<'_> {
     }
 
     /// The largest objects begin first, so that the threads end together.
-    fn judge_at_once(&self, objects: &[Object], threads: usize) -> Vec<Result<Judged, CheckError>> {
+    fn judge_at_once(
+        &self,
+        objects: &Objects<'_>,
+        threads: usize,
+    ) -> Vec<Result<Judged, CheckError>> {
+        let all = &objects.all;
         if threads == 1 {
-            let judge = |object| self.judge_one(object, 1);
-            return objects.iter().map(judge).collect();
+            let judge = |object| self.judge_one(objects, object, 1);
+            return all.iter().map(judge).collect();
         }
-        let mut largest_first: Vec<usize> = (0..objects.len()).collect();
+        let mut largest_first: Vec<usize> = (0..all.len()).collect();
         sort_by_number(&mut largest_first, |&index| {
-            usize::MAX - objects[index].ids.len()
+            usize::MAX - all[index].ids.len()
         });
         let next = AtomicUsize::new(0);
-        let done = Mutex::new(Vec::with_capacity(objects.len()));
+        let done = Mutex::new(Vec::with_capacity(all.len()));
         thread::scope(|scope| {
             for _ in 0..threads {
                 scope.spawn(|| {
                     while let Some(&index) = largest_first.get(next.fetch_add(1, Ordering::Relaxed))
                     {
-                        let judged = self.judge_one(&objects[index], threads as u64);
+                        let judged = self.judge_one(objects, &all[index], threads as u64);
                         let mut done = done.lock().expect("no thread panics while it holds this");
                         done.push((index, judged));
                     }
@@ -109,30 +176,55 @@ impl Court<'_> {
         done.into_iter().map(|(_, judged)| judged).collect()
     }
 
-    fn judge_one(&self, object: &Object, shares: u64) -> Result<Judged, CheckError> {
-        let mut meter = self.meter(shares);
+    fn judge_one(
+        &self,
+        objects: &Objects<'_>,
+        object: &Object,
+        shares: u64,
+    ) -> Result<Judged, CheckError> {
         let recorded = Recorded::new(self.history, &object.ids);
-        judge(self.spec, self.method.strategy, recorded, &mut meter).map_err(|disagreement| {
-            CheckError::Disagreement {
-                of_key: object.of_key(),
-                special: disagreement.special,
-                special_says: disagreement.special_says,
-            }
-        })
+        let judged = self.judge(objects.decide(object), recorded, shares);
+        judged.map_err(|disagreement| disagreement.told(object.of_key()))
     }
 
     /// Judges an object's operations again, as far as they are known after the first `end` events.
     pub(super) fn judge_until(&self, ids: &[u32], end: usize) -> Result<Judgement, CheckError> {
-        let mut meter = self.meter(1);
         let recorded = Recorded::new(self.history, ids).until(end);
-        let judged = judge(self.spec, self.method.strategy, recorded, &mut meter);
-        match judged {
+        if recorded.iter().next().is_none() {
+            return Ok(Judgement::Possible(Order::Early(Vec::new())));
+        }
+        let decided = match self.method.asks_decider() {
+            true => decide_on(self.spec, recorded),
+            false => None,
+        };
+        match self.judge(decided, recorded, 1) {
             Ok(judged) => Ok(judged.judgement),
-            Err(disagreement) => Err(CheckError::Disagreement {
-                of_key: format!(" of the first {end} events"),
-                special: disagreement.special,
-                special_says: disagreement.special_says,
-            }),
+            Err(disagreement) => Err(disagreement.told(format!(" of the first {end} events"))),
         }
     }
+
+    fn judge(
+        &self,
+        decided: Option<Decided>,
+        recorded: Recorded<'_>,
+        shares: u64,
+    ) -> Result<Judged, Disagreement> {
+        let mut meter = self.meter(shares);
+        judge(
+            self.spec,
+            self.method.strategy,
+            decided,
+            recorded,
+            &mut meter,
+        )
+    }
+}
+
+/// What the specification's own algorithm says of operations on one key, all known to it.
+fn decide_on(spec: &dyn AnySpec, recorded: Recorded<'_>) -> Option<Decided> {
+    let mut decider = spec.any_decider(recorded.len_max())?;
+    for operation in recorded.iter() {
+        decider.take(0, &operation).ok()?;
+    }
+    decider.decide(0)
 }

@@ -12,7 +12,7 @@ use thiserror::Error;
 /// Which algorithms judge the operations on each key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Strategy {
-    /// The specification's own algorithm ([`crate::Spec::decide`]) where it has one for these
+    /// The specification's own algorithm ([`crate::Spec::decider`]) where it has one for these
     /// operations, and the search where it has none.
     #[default]
     Auto,
@@ -71,6 +71,13 @@ pub struct Method<'a> {
     /// An order of operation ids that is said to explain the history, as from a commit log. If it
     /// does, nothing else runs.
     pub order: Option<&'a [usize]>,
+}
+
+impl Method<'_> {
+    /// Whether the specification's own algorithms have a say.
+    pub(super) fn asks_decider(&self) -> bool {
+        self.strategy != Strategy::General
+    }
 }
 
 /// A verdict, and how it came about.

@@ -1,6 +1,6 @@
 //! The operations on one key, as a specification reads them.
 
-use super::{Decoded, Spec};
+use super::{DecodeError, Decoded, Spec};
 use crate::history::{self, History, Outcome};
 
 /// The moment of a completion that never comes.
@@ -70,21 +70,6 @@ impl<'a> Recorded<'a> {
     }
 }
 
-/// The operations on one key that may have happened, in the order of their invocations. They are read
-/// from the history each time, so that whoever wants them all can keep them as narrow as it likes.
-pub struct Calls<'a, S: Spec + ?Sized> {
-    spec: &'a S,
-    recorded: Recorded<'a>,
-}
-
-impl<S: Spec + ?Sized> Clone for Calls<'_, S> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<S: Spec + ?Sized> Copy for Calls<'_, S> {}
-
 /// An operation that may have happened, or certainly did.
 pub struct Called<S: Spec + ?Sized> {
     /// Its id in the history.
@@ -98,46 +83,27 @@ pub struct Called<S: Spec + ?Sized> {
     pub completed: u32,
 }
 
-impl<'a, S: Spec + ?Sized> Calls<'a, S> {
-    pub(crate) fn new(spec: &'a S, recorded: Recorded<'a>) -> Self {
-        Self { spec, recorded }
-    }
-
-    /// At least so many operations may have happened as [`Calls::iter`] gives.
-    pub fn len_max(&self) -> usize {
-        self.recorded.len_max()
-    }
-
-    /// The history that they are from, for words about them.
-    pub fn history(&self) -> &'a History {
-        self.recorded.history()
-    }
-
-    /// The calls, in the order of their invocations.
-    pub fn iter(self) -> impl Iterator<Item = Called<S>> + 'a {
-        let recorded = self.recorded.iter();
-        recorded.filter_map(move |recorded| called(self.spec, &recorded))
-    }
-}
-
 /// The operation as the specification reads it, if it may have happened.
+///
+/// # Errors
+/// Where the operation is none of the specification.
 pub(crate) fn called<S: Spec + ?Sized>(
     spec: &S,
     recorded: &history::Operation<'_>,
-) -> Option<Called<S>> {
-    let (operation, returned) = match spec.decode(recorded).ok()? {
+) -> Result<Option<Called<S>>, DecodeError> {
+    let (operation, returned) = match spec.decode(recorded)? {
         Decoded::Returned(operation, returned) => (operation, Some(returned)),
         Decoded::Uncertain(operation) => (operation, None),
-        Decoded::Absent => return None,
+        Decoded::Absent => return Ok(None),
     };
     // Who claims to know the answer of an operation without completion does not know it.
     let returned = returned.filter(|_| recorded.completed.is_some());
     let completed = recorded.completed.filter(|_| returned.is_some());
-    Some(Called {
+    Ok(Some(Called {
         id: recorded.id as u32,
         operation,
         invoked: recorded.invoked as u32,
         completed: completed.map_or(NEVER, |completed| completed as u32),
         returned,
-    })
+    }))
 }

@@ -3,9 +3,9 @@
 use super::decoding::told;
 use super::room::list_bytes;
 use super::set::{self, GrowingOperation, GrowingReturn};
-use super::unique_values;
+use super::unique_values::{EachKey, Gather, GrowingCalls};
 use crate::history::{self, Value};
-use crate::spec::{Calls, Decided, DecodeError, DecodedBy, Effect, Reason, Spec};
+use crate::spec::{Called, Decided, Decider, DecodeError, DecodedBy, Effect, Reason, Spec};
 use std::fmt;
 
 /// A list that only grows at its end: `append` of an element, and `read`, which returns the list of all.
@@ -77,9 +77,22 @@ impl Spec for AppendLog {
         set::decode_growing::<Self>(recorded, "append", "`append` of an element or `read`")
     }
 
-    fn decide(&self, calls: Calls<'_, Self>) -> Option<Decided> {
-        unique_values::decide_log(calls, |called| {
-            set::grown(&called.operation, called.returned.as_ref())
-        })
+    fn decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
+        EachKey::<Self, GrowingCalls>::boxed(self, operations_max)
+    }
+}
+
+impl Gather<AppendLog> for GrowingCalls {
+    fn new(operations_max: usize) -> Self {
+        Self::new(operations_max)
+    }
+
+    fn take(&mut self, called: &Called<AppendLog>) {
+        let grown = set::grown(&called.operation, called.returned.as_ref());
+        self.add(called, &grown);
+    }
+
+    fn decide(&self) -> Option<Decided> {
+        self.decide_log()
     }
 }

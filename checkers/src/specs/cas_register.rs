@@ -1,9 +1,12 @@
 //! A register with compare-and-set: `read`, `write` and `cas`.
 
-use super::cell::{self, CellOperation, CellReturn, FailedCas};
-use super::{cell_diagnosis, unique_values};
+use super::cell::{self, Answer, CellOperation, CellReturn, CellSpec, Deed, FailedCas};
+use super::cell_decider::CellDecider;
+use super::cell_diagnosis;
 use crate::history::{self, Value};
-use crate::spec::{Call, Calls, Decided, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
+use crate::spec::{
+    Call, Decider, DecodeError, Decoded, DecodedBy, Diagnosis, Effect, Reason, Spec,
+};
 
 /// One value that is read, overwritten, and swapped if it is the expected one (`cas` of
 /// `[expected new]`). With a key on its operations: one such value per key.
@@ -49,22 +52,31 @@ impl Spec for CasRegister {
     }
 
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
+        self.seen(operation).map(cell::owned)
+    }
+
+    fn decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
+        CellDecider::boxed(self, &self.initial, operations_max)
+    }
+
+    fn diagnose(&self, calls: &[Call<'_, Self>], culprit: usize) -> Option<Diagnosis> {
+        cell_diagnosis::diagnose(calls, culprit, &self.initial())
+    }
+}
+
+impl CellSpec for CasRegister {
+    fn seen<'h>(
+        &self,
+        operation: &history::Operation<'h>,
+    ) -> Result<Decoded<Deed<'h>, Answer<'h>>, DecodeError> {
         let expected = "`read`, `write` or `cas` of a register";
-        let cell_operation = cell::named(operation, "read", "write").unwrap_or_else(|| {
+        let deed = cell::named(operation, "read", "write").unwrap_or_else(|| {
             Err(DecodeError::new(
                 operation,
                 expected,
                 format!("`{}`", operation.f),
             ))
         })?;
-        Ok(cell::decoded(cell_operation, operation, self.failed_cas))
-    }
-
-    fn decide(&self, calls: Calls<'_, Self>) -> Option<Decided> {
-        unique_values::decide_cell(calls, &self.initial)
-    }
-
-    fn diagnose(&self, calls: &[Call<'_, Self>], culprit: usize) -> Option<Diagnosis> {
-        cell_diagnosis::diagnose(calls, culprit, &self.initial())
+        Ok(cell::seen(deed, operation, self.failed_cas))
     }
 }

@@ -1,7 +1,7 @@
 //! One value that is read, overwritten, or compared and set: what registers and maps come down to.
 
-use crate::history::{self, ListRef, Outcome, Value};
-use crate::spec::{DecodeError, Decoded, Effect, Reason};
+use crate::history::{self, ListRef, Outcome, Value, ValueRef};
+use crate::spec::{DecodeError, Decoded, Effect, Reason, Spec};
 
 /// What is done to a cell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -86,26 +86,49 @@ pub(super) fn only_state(
     }
 }
 
-/// What a recorded operation is called on a cell; `None` where it is none of a cell's.
-pub(super) fn named(
-    operation: &history::Operation<'_>,
+/// What is done to a cell, as it lies in a history.
+pub(super) enum Deed<'h> {
+    Read,
+    Write(ValueRef<'h>),
+    CompareAndSet {
+        expected: ValueRef<'h>,
+        new: ValueRef<'h>,
+    },
+}
+
+/// What a cell answers, as it lies in a history.
+pub(super) enum Answer<'h> {
+    Done,
+    Value(ValueRef<'h>),
+    Swapped(bool),
+}
+
+/// A specification of cells. What it reads is copied only for who keeps it.
+pub(super) trait CellSpec: Spec<Operation = CellOperation, Return = CellReturn> {
+    /// As [`Spec::decode`].
+    fn seen<'h>(
+        &self,
+        operation: &history::Operation<'h>,
+    ) -> Result<Decoded<Deed<'h>, Answer<'h>>, DecodeError>;
+}
+
+/// What is done by a recorded operation; `None` where it is none of a cell's.
+pub(super) fn named<'h>(
+    operation: &history::Operation<'h>,
     read: &str,
     write: &str,
-) -> Option<Result<CellOperation, DecodeError>> {
+) -> Option<Result<Deed<'h>, DecodeError>> {
     match operation.f {
-        f if f == read => Some(Ok(CellOperation::Read)),
-        f if f == write => Some(Ok(CellOperation::Write(operation.input.to_value()))),
+        f if f == read => Some(Ok(Deed::Read)),
+        f if f == write => Some(Ok(Deed::Write(operation.input))),
         "cas" => Some(compare_and_set(operation)),
         _ => None,
     }
 }
 
-fn compare_and_set(operation: &history::Operation<'_>) -> Result<CellOperation, DecodeError> {
+fn compare_and_set<'h>(operation: &history::Operation<'h>) -> Result<Deed<'h>, DecodeError> {
     match operation.input.as_list().and_then(ListRef::array) {
-        Some([expected, new]) => Ok(CellOperation::CompareAndSet {
-            expected: expected.to_value(),
-            new: new.to_value(),
-        }),
+        Some([expected, new]) => Ok(Deed::CompareAndSet { expected, new }),
         None => Err(DecodeError::new(
             operation,
             "`cas` to be invoked with [expected new]",
@@ -115,25 +138,57 @@ fn compare_and_set(operation: &history::Operation<'_>) -> Result<CellOperation, 
 }
 
 /// How the operation ended, as far as a cell is concerned.
-pub(super) fn decoded(
-    cell_operation: CellOperation,
-    recorded: &history::Operation<'_>,
+pub(super) fn seen<'h>(
+    deed: Deed<'h>,
+    recorded: &history::Operation<'h>,
     failed_cas: FailedCas,
-) -> Decoded<CellOperation, CellReturn> {
-    let is_cas = matches!(cell_operation, CellOperation::CompareAndSet { .. });
+) -> Decoded<Deed<'h>, Answer<'h>> {
+    let is_cas = matches!(deed, Deed::CompareAndSet { .. });
     match recorded.outcome {
-        Outcome::Info => Decoded::Uncertain(cell_operation),
+        Outcome::Info => Decoded::Uncertain(deed),
         Outcome::Fail if is_cas && failed_cas == FailedCas::Observed => {
-            Decoded::Returned(cell_operation, CellReturn::Swapped(false))
+            Decoded::Returned(deed, Answer::Swapped(false))
         }
         Outcome::Fail => Decoded::Absent,
         Outcome::Ok => {
-            let returned = match cell_operation {
-                CellOperation::Read => CellReturn::Value(recorded.output.to_value()),
-                CellOperation::Write(_) => CellReturn::Done,
-                CellOperation::CompareAndSet { .. } => CellReturn::Swapped(true),
+            let answer = match deed {
+                Deed::Read => Answer::Value(recorded.output),
+                Deed::Write(_) => Answer::Done,
+                Deed::CompareAndSet { .. } => Answer::Swapped(true),
             };
-            Decoded::Returned(cell_operation, returned)
+            Decoded::Returned(deed, answer)
+        }
+    }
+}
+
+/// The same on its own.
+pub(super) fn owned(seen: Decoded<Deed<'_>, Answer<'_>>) -> Decoded<CellOperation, CellReturn> {
+    match seen {
+        Decoded::Returned(deed, answer) => Decoded::Returned(deed.to_operation(), answer.into()),
+        Decoded::Uncertain(deed) => Decoded::Uncertain(deed.to_operation()),
+        Decoded::Absent => Decoded::Absent,
+    }
+}
+
+impl Deed<'_> {
+    fn to_operation(&self) -> CellOperation {
+        match *self {
+            Self::Read => CellOperation::Read,
+            Self::Write(value) => CellOperation::Write(value.to_value()),
+            Self::CompareAndSet { expected, new } => CellOperation::CompareAndSet {
+                expected: expected.to_value(),
+                new: new.to_value(),
+            },
+        }
+    }
+}
+
+impl From<Answer<'_>> for CellReturn {
+    fn from(answer: Answer<'_>) -> Self {
+        match answer {
+            Answer::Done => Self::Done,
+            Answer::Value(value) => Self::Value(value.to_value()),
+            Answer::Swapped(swapped) => Self::Swapped(swapped),
         }
     }
 }

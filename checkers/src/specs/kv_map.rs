@@ -1,9 +1,12 @@
 //! A map from keys to values: `get`, `put`, `cas` and `delete`, each on a key.
 
-use super::cell::{self, CellOperation, CellReturn, FailedCas};
-use super::{cell_diagnosis, unique_values};
-use crate::history::{self, Value};
-use crate::spec::{Call, Calls, Decided, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
+use super::cell::{self, Answer, CellOperation, CellReturn, CellSpec, Deed, FailedCas};
+use super::cell_decider::CellDecider;
+use super::cell_diagnosis;
+use crate::history::{self, Value, ValueRef};
+use crate::spec::{
+    Call, Decider, DecodeError, Decoded, DecodedBy, Diagnosis, Effect, Reason, Spec,
+};
 
 /// A map in which an absent key reads as `nil`: a `delete` is a `put` of `nil`, and a `cas` of
 /// `[nil new]` creates. Keys are independent, so each is judged alone.
@@ -49,6 +52,23 @@ impl Spec for KvMap {
     }
 
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
+        self.seen(operation).map(cell::owned)
+    }
+
+    fn decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
+        CellDecider::boxed(self, &self.initial, operations_max)
+    }
+
+    fn diagnose(&self, calls: &[Call<'_, Self>], culprit: usize) -> Option<Diagnosis> {
+        cell_diagnosis::diagnose(calls, culprit, &self.initial())
+    }
+}
+
+impl CellSpec for KvMap {
+    fn seen<'h>(
+        &self,
+        operation: &history::Operation<'h>,
+    ) -> Result<Decoded<Deed<'h>, Answer<'h>>, DecodeError> {
         let expected = "`get`, `put`, `cas` or `delete` of a key";
         if operation.key.is_none() {
             return Err(DecodeError::new(
@@ -57,9 +77,9 @@ impl Spec for KvMap {
                 format!("`{}` without a key", operation.f),
             ));
         }
-        let cell_operation = match cell::named(operation, "get", "put") {
+        let deed = match cell::named(operation, "get", "put") {
             Some(named) => named?,
-            None if operation.f == "delete" => CellOperation::Write(Value::Nil),
+            None if operation.f == "delete" => Deed::Write(ValueRef::Nil),
             None => {
                 return Err(DecodeError::new(
                     operation,
@@ -68,14 +88,6 @@ impl Spec for KvMap {
                 ));
             }
         };
-        Ok(cell::decoded(cell_operation, operation, self.failed_cas))
-    }
-
-    fn decide(&self, calls: Calls<'_, Self>) -> Option<Decided> {
-        unique_values::decide_cell(calls, &self.initial)
-    }
-
-    fn diagnose(&self, calls: &[Call<'_, Self>], culprit: usize) -> Option<Diagnosis> {
-        cell_diagnosis::diagnose(calls, culprit, &self.initial())
+        Ok(cell::seen(deed, operation, self.failed_cas))
     }
 }

@@ -2,9 +2,9 @@
 
 use super::decoding::{decoded, given, told, unknown};
 use super::room::list_bytes;
-use super::unique_values::{self, Queued};
+use super::unique_values::{EachKey, Gather, QueueCalls, Queued};
 use crate::history::{self, Value};
-use crate::spec::{Calls, Decided, DecodeError, DecodedBy, Reason, Spec};
+use crate::spec::{Called, Decided, Decider, DecodeError, DecodedBy, Reason, Spec};
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -77,15 +77,28 @@ impl Spec for FifoQueue {
         decode::<Self>(recorded, &puts, &takes, "`enqueue` of a value or `dequeue`")
     }
 
-    fn decide(&self, calls: Calls<'_, Self>) -> Option<Decided> {
-        unique_values::decide_queue(calls, |called| {
-            match (&called.operation, &called.returned) {
-                (QueueOperation::Put(value), _) => Queued::Enqueue(value),
-                (_, Some(QueueReturn::Taken(Some(value)))) => Queued::Dequeue(value),
-                (_, Some(_)) => Queued::Empty,
-                (_, None) => Queued::Unknown,
-            }
-        })
+    fn decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
+        EachKey::<Self, QueueCalls>::boxed(self, operations_max)
+    }
+}
+
+impl Gather<FifoQueue> for QueueCalls {
+    fn new(operations_max: usize) -> Self {
+        Self::new(operations_max)
+    }
+
+    fn take(&mut self, called: &Called<FifoQueue>) {
+        let queued = match (&called.operation, &called.returned) {
+            (QueueOperation::Put(value), _) => Queued::Enqueue(value),
+            (_, Some(QueueReturn::Taken(Some(value)))) => Queued::Dequeue(value),
+            (_, Some(_)) => Queued::Empty,
+            (_, None) => Queued::Unknown,
+        };
+        self.add(called, &queued);
+    }
+
+    fn decide(&self) -> Option<Decided> {
+        self.decide()
     }
 }
 

@@ -1,9 +1,12 @@
 //! A register: `read` and `write`.
 
-use super::cell::{self, CellOperation, CellReturn, FailedCas};
-use super::{cell_diagnosis, unique_values};
+use super::cell::{self, Answer, CellOperation, CellReturn, CellSpec, Deed, FailedCas};
+use super::cell_decider::CellDecider;
+use super::cell_diagnosis;
 use crate::history::{self, Value};
-use crate::spec::{Call, Calls, Decided, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
+use crate::spec::{
+    Call, Decider, DecodeError, Decoded, DecodedBy, Diagnosis, Effect, Reason, Spec,
+};
 
 /// One value that is read and overwritten. With a key on its operations: one such value per key.
 #[derive(Clone, Debug, Default)]
@@ -47,8 +50,25 @@ impl Spec for Register {
     }
 
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
+        self.seen(operation).map(cell::owned)
+    }
+
+    fn decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
+        CellDecider::boxed(self, &self.initial, operations_max)
+    }
+
+    fn diagnose(&self, calls: &[Call<'_, Self>], culprit: usize) -> Option<Diagnosis> {
+        cell_diagnosis::diagnose(calls, culprit, &self.initial())
+    }
+}
+
+impl CellSpec for Register {
+    fn seen<'h>(
+        &self,
+        operation: &history::Operation<'h>,
+    ) -> Result<Decoded<Deed<'h>, Answer<'h>>, DecodeError> {
         match cell::named(operation, "read", "write") {
-            Some(Ok(CellOperation::CompareAndSet { .. })) | Some(Err(_)) | None => {
+            Some(Ok(Deed::CompareAndSet { .. }) | Err(_)) | None => {
                 let expected = "`read` or `write` of a register";
                 Err(DecodeError::new(
                     operation,
@@ -56,17 +76,7 @@ impl Spec for Register {
                     format!("`{}`", operation.f),
                 ))
             }
-            Some(Ok(cell_operation)) => {
-                Ok(cell::decoded(cell_operation, operation, FailedCas::Dropped))
-            }
+            Some(Ok(deed)) => Ok(cell::seen(deed, operation, FailedCas::Dropped)),
         }
-    }
-
-    fn decide(&self, calls: Calls<'_, Self>) -> Option<Decided> {
-        unique_values::decide_cell(calls, &self.initial)
-    }
-
-    fn diagnose(&self, calls: &[Call<'_, Self>], culprit: usize) -> Option<Diagnosis> {
-        cell_diagnosis::diagnose(calls, culprit, &self.initial())
     }
 }

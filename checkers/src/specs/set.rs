@@ -2,9 +2,9 @@
 
 use super::decoding::{decoded, given, list, misfit_answer, told, unknown};
 use super::room::tree_bytes;
-use super::unique_values::{self, Grown};
+use super::unique_values::{EachKey, Gather, GrowingCalls, Grown};
 use crate::history::{self, Value, ValueRef};
-use crate::spec::{Calls, Decided, DecodeError, DecodedBy, Effect, Reason, Spec};
+use crate::spec::{Called, Decided, Decider, DecodeError, DecodedBy, Effect, Reason, Spec};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -229,10 +229,23 @@ impl Spec for GrowOnlySet {
         decode_growing::<Self>(recorded, "add", "`add` of an element or `read`")
     }
 
-    fn decide(&self, calls: Calls<'_, Self>) -> Option<Decided> {
-        unique_values::decide_set(calls, |called| {
-            grown(&called.operation, called.returned.as_ref())
-        })
+    fn decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
+        EachKey::<Self, GrowingCalls>::boxed(self, operations_max)
+    }
+}
+
+impl Gather<GrowOnlySet> for GrowingCalls {
+    fn new(operations_max: usize) -> Self {
+        Self::new(operations_max)
+    }
+
+    fn take(&mut self, called: &Called<GrowOnlySet>) {
+        let grown = grown(&called.operation, called.returned.as_ref());
+        self.add(called, &grown);
+    }
+
+    fn decide(&self) -> Option<Decided> {
+        self.decide_set()
     }
 }
 

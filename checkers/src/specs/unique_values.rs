@@ -1,81 +1,54 @@
-//! Where [`Spec::decide`] meets the algorithms for unique values: calls become numbers, and what was
+//! Where [`Spec::decider`] meets the algorithms for unique values: calls become numbers, and what was
 //! decided becomes ids.
 
-use super::cell::{CellOperation, CellReturn};
 use super::numbers::Numbers;
-use crate::history::Value;
-use crate::linearizability::unique::cell::{self, Cell, CellAction};
+use crate::history::{Operation, Value};
 use crate::linearizability::unique::growth::{Growing, GrowthAction, GrowthOperation, Lists};
 use crate::linearizability::unique::queue::{self, Queue, QueueAction, QueueOperation};
-use crate::linearizability::unique::{self, Span, cas_chains, log, register, set};
-use crate::spec::{Called, Calls, Decided, Decision, Diagnosis, Spec};
+use crate::linearizability::unique::{self, Span, log, set};
+use crate::spec::{Called, Decided, Decider, Decision, DecodeError, Diagnosis, Spec, called};
 
-/// Decides on a register, with compare-and-set or without.
-pub(super) fn decide_cell<S>(calls: Calls<'_, S>, initial: &Value) -> Option<Decided>
-where
-    S: Spec<Operation = CellOperation, Return = CellReturn>,
-{
-    let mut numbers = Numbers::new(calls.len_max());
-    assert!(numbers.of(initial) == cell::INITIAL, "it is met first");
-    let mut ids = Vec::with_capacity(calls.len_max());
-    let mut operations = Vec::with_capacity(calls.len_max());
-    let mut has_cas = false;
-    let mut produced = Produced::default();
-    produced.add(cell::INITIAL);
-    for called in calls.iter() {
-        let span = span(&called);
-        let action = match (&called.operation, &called.returned) {
-            (CellOperation::Read, Some(CellReturn::Value(value))) => {
-                CellAction::Read(numbers.of(value))
-            }
-            (CellOperation::Read, _) => continue,
-            (CellOperation::Write(value), _) => CellAction::Write(numbers.of(value)),
-            (CellOperation::CompareAndSet { expected, new }, returned) => {
-                has_cas = true;
-                let (expected, new) = (numbers.of(expected), numbers.of(new));
-                match returned {
-                    Some(CellReturn::Swapped(false)) => CellAction::FoundOther { expected, new },
-                    _ => CellAction::CompareAndSet { expected, new },
-                }
-            }
-        };
-        if let CellAction::Write(value) | CellAction::CompareAndSet { new: value, .. } = action {
-            produced.add(value);
-        }
-        if has_cas && produced.is_any_twice {
-            // The chains of compare-and-sets are not known then.
-            return None;
-        }
-        ids.push(called.id);
-        operations.push(cell::CellOperation { span, action });
-    }
-    let cell = Cell {
-        operations: &operations,
-        value_count: numbers.count(),
-        name: &|number| numbers.name(number),
-    };
-    if has_cas {
-        decided("unique-cas-chains", cas_chains::decide(&cell), &ids)
-    } else {
-        decided("unique-writes", register::decide(&cell), &ids)
+/// A decider that gathers the calls on each key apart, as its algorithm takes them.
+pub(super) struct EachKey<'a, S, Gathered> {
+    spec: &'a S,
+    gathered: Vec<Gathered>,
+    operations_max: usize,
+}
+
+impl<'a, S, Gathered> EachKey<'a, S, Gathered> {
+    pub(super) fn boxed(spec: &'a S, operations_max: usize) -> Option<Box<dyn Decider + 'a>>
+    where
+        Self: Decider + 'a,
+    {
+        Some(Box::new(Self {
+            spec,
+            gathered: Vec::new(),
+            operations_max,
+        }))
     }
 }
 
-/// Which values were produced.
-#[derive(Default)]
-struct Produced {
-    /// By value.
-    is_known: Vec<bool>,
-    is_any_twice: bool,
+/// The calls on one key.
+pub(super) trait Gather<S: Spec>: Send + Sync {
+    /// None yet, and at most so many in all.
+    fn new(operations_max: usize) -> Self;
+    fn take(&mut self, called: &Called<S>);
+    fn decide(&self) -> Option<Decided>;
 }
 
-impl Produced {
-    fn add(&mut self, value: u32) {
-        let value = value as usize;
-        if value >= self.is_known.len() {
-            self.is_known.resize(value + 1, false);
+impl<S: Spec, Gathered: Gather<S>> Decider for EachKey<'_, S, Gathered> {
+    fn take(&mut self, key: usize, operation: &Operation<'_>) -> Result<(), DecodeError> {
+        if key == self.gathered.len() {
+            self.gathered.push(Gathered::new(self.operations_max));
         }
-        self.is_any_twice |= std::mem::replace(&mut self.is_known[value], true);
+        if let Some(called) = called(self.spec, operation)? {
+            self.gathered[key].take(&called);
+        }
+        Ok(())
+    }
+
+    fn decide(&self, key: usize) -> Option<Decided> {
+        self.gathered[key].decide()
     }
 }
 
@@ -87,31 +60,42 @@ pub(super) enum Queued<'a> {
     Unknown,
 }
 
-/// Decides on a first-in-first-out queue.
-pub(super) fn decide_queue<S: Spec>(
-    calls: Calls<'_, S>,
-    queued: impl Fn(&Called<S>) -> Queued<'_>,
-) -> Option<Decided> {
-    let mut numbers = Numbers::new(calls.len_max());
-    let mut ids = Vec::with_capacity(calls.len_max());
-    let mut operations = Vec::with_capacity(calls.len_max());
-    for called in calls.iter() {
-        let span = span(&called);
-        let action = match queued(&called) {
-            Queued::Enqueue(value) => QueueAction::Enqueue(numbers.of(value)),
-            Queued::Dequeue(value) => QueueAction::Dequeue(numbers.of(value)),
+/// The calls on a first-in-first-out queue.
+pub(super) struct QueueCalls {
+    numbers: Numbers,
+    ids: Vec<u32>,
+    operations: Vec<QueueOperation>,
+}
+
+impl QueueCalls {
+    pub(super) fn new(operations_max: usize) -> Self {
+        Self {
+            numbers: Numbers::new(operations_max),
+            ids: Vec::new(),
+            operations: Vec::new(),
+        }
+    }
+
+    pub(super) fn add<S: Spec>(&mut self, called: &Called<S>, queued: &Queued<'_>) {
+        let action = match queued {
+            Queued::Enqueue(value) => QueueAction::Enqueue(self.numbers.of((*value).into())),
+            Queued::Dequeue(value) => QueueAction::Dequeue(self.numbers.of((*value).into())),
             Queued::Empty => QueueAction::DequeueEmpty,
             Queued::Unknown => QueueAction::DequeueUnknown,
         };
-        ids.push(called.id);
-        operations.push(QueueOperation { span, action });
+        self.ids.push(called.id);
+        let span = span(called);
+        self.operations.push(QueueOperation { span, action });
     }
-    let queue = Queue {
-        operations: &operations,
-        value_count: numbers.count(),
-        name: &|number| numbers.name(number),
-    };
-    decided("unique-queue", queue::decide(&queue), &ids)
+
+    pub(super) fn decide(&self) -> Option<Decided> {
+        let queue = Queue {
+            operations: &self.operations,
+            value_count: self.numbers.count(),
+            name: &|number| self.numbers.name(number),
+        };
+        decided("unique-queue", queue::decide(&queue), &self.ids)
+    }
 }
 
 /// What a call does to an object that only grows. A read without answer says nothing.
@@ -120,55 +104,64 @@ pub(super) enum Grown<'a> {
     Read(Option<&'a [Value]>),
 }
 
-/// Decides on a set that only grows.
-pub(super) fn decide_set<S: Spec>(
-    calls: Calls<'_, S>,
-    grown: impl Fn(&Called<S>) -> Grown<'_>,
-) -> Option<Decided> {
-    decide_growing("grow-only-set", set::decide, calls, grown)
+/// The calls on an object that only grows.
+pub(super) struct GrowingCalls {
+    numbers: Numbers,
+    ids: Vec<u32>,
+    operations: Vec<GrowthOperation>,
+    reads: Lists,
 }
 
-/// Decides on a log.
-pub(super) fn decide_log<S: Spec>(
-    calls: Calls<'_, S>,
-    grown: impl Fn(&Called<S>) -> Grown<'_>,
-) -> Option<Decided> {
-    decide_growing("unique-log", log::decide, calls, grown)
-}
-
-fn decide_growing<S: Spec>(
-    algorithm: &'static str,
-    decide: fn(&Growing<'_>) -> unique::Decision,
-    calls: Calls<'_, S>,
-    grown: impl Fn(&Called<S>) -> Grown<'_>,
-) -> Option<Decided> {
-    let mut numbers = Numbers::new(calls.len_max());
-    let mut ids = Vec::with_capacity(calls.len_max());
-    let mut operations = Vec::with_capacity(calls.len_max());
-    let mut reads = Lists::default();
-    for called in calls.iter() {
-        let span = span(&called);
-        let action = match grown(&called) {
-            Grown::Add(element) => GrowthAction::Add(numbers.of(element)),
-            Grown::Read(Some(shown)) => {
-                let shown = shown.iter().map(|element| numbers.of(element));
-                GrowthAction::Read(reads.push(shown))
-            }
-            Grown::Read(None) => continue,
-        };
-        ids.push(called.id);
-        operations.push(GrowthOperation { span, action });
+impl GrowingCalls {
+    pub(super) fn new(operations_max: usize) -> Self {
+        Self {
+            numbers: Numbers::new(operations_max),
+            ids: Vec::new(),
+            operations: Vec::new(),
+            reads: Lists::default(),
+        }
     }
-    let growing = Growing {
-        operations: &operations,
-        reads: &reads,
-        element_count: numbers.count(),
-        name: &|number| numbers.name(number),
-    };
-    decided(algorithm, decide(&growing), &ids)
+
+    pub(super) fn add<S: Spec>(&mut self, called: &Called<S>, grown: &Grown<'_>) {
+        let action = match grown {
+            Grown::Add(element) => GrowthAction::Add(self.numbers.of((*element).into())),
+            Grown::Read(Some(shown)) => {
+                let shown = shown.iter().map(|element| self.numbers.of(element.into()));
+                GrowthAction::Read(self.reads.push(shown))
+            }
+            Grown::Read(None) => return,
+        };
+        self.ids.push(called.id);
+        let span = span(called);
+        self.operations.push(GrowthOperation { span, action });
+    }
+
+    fn decide(
+        &self,
+        algorithm: &'static str,
+        decide: fn(&Growing<'_>) -> unique::Decision,
+    ) -> Option<Decided> {
+        let growing = Growing {
+            operations: &self.operations,
+            reads: &self.reads,
+            element_count: self.numbers.count(),
+            name: &|number| self.numbers.name(number),
+        };
+        decided(algorithm, decide(&growing), &self.ids)
+    }
+
+    /// Decides on a set.
+    pub(super) fn decide_set(&self) -> Option<Decided> {
+        self.decide("grow-only-set", set::decide)
+    }
+
+    /// Decides on a log.
+    pub(super) fn decide_log(&self) -> Option<Decided> {
+        self.decide("unique-log", log::decide)
+    }
 }
 
-fn span<S: Spec>(called: &Called<S>) -> Span {
+pub(super) fn span<S: Spec>(called: &Called<S>) -> Span {
     Span {
         invoked: called.invoked,
         returned: called.completed,
@@ -176,7 +169,11 @@ fn span<S: Spec>(called: &Called<S>) -> Span {
 }
 
 /// The decision in terms of the history. `ids` are those of the operations that were decided on.
-fn decided(algorithm: &'static str, decision: unique::Decision, ids: &[u32]) -> Option<Decided> {
+pub(super) fn decided(
+    algorithm: &'static str,
+    decision: unique::Decision,
+    ids: &[u32],
+) -> Option<Decided> {
     let decision = match decision {
         unique::Decision::Order(mut order) => {
             for operation in &mut order {

@@ -18,7 +18,7 @@
 use super::cell::{Cell, CellAction, CellOperation, INITIAL, Values};
 use super::decision::{Conflict, Decision};
 use super::holders;
-use super::intervals::{Moments, NONE};
+use super::intervals::NONE;
 use super::others::place_others;
 use super::zones::{self, Zone};
 
@@ -36,11 +36,7 @@ fn judge(cell: &Cell<'_>) -> Decision {
         Ok(chains) => chains,
         Err(conflict) => return Decision::Conflict(conflict),
     };
-    let block_of = |operation: u32| chains.block(cell.at(operation));
-    let spans = cell.operations.iter();
-    let in_chains = spans.map(|operation| chains.block(operation).map(|_| operation.span));
-    let moments = Moments::new(in_chains);
-    match zones::order(&chains.zones, cell, &moments, block_of) {
+    match zones::order(&chains.zones) {
         Err(overlap) => {
             let members = |head| chains.members(head).collect();
             let shown_by = |operation| chains.shown_by(operation);
@@ -291,15 +287,6 @@ impl<'a> Chains<'a> {
             return operation;
         }
         self.evidence[self.cell.at(operation).left() as usize]
-    }
-
-    /// The first value of the chain to which an operation belongs, if it happened.
-    fn block(&self, operation: &CellOperation) -> Option<u32> {
-        let value = match operation.action {
-            CellAction::Read(_) => operation.read(),
-            _ => operation.produced().filter(|_| self.happened(operation)),
-        }?;
-        Some(self.head[value as usize])
     }
 
     /// The operations of a chain, in order.

@@ -15,15 +15,6 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// The event of its invocation or its return.
-    pub(super) fn event(self, is_return: bool) -> u32 {
-        if is_return {
-            self.returned
-        } else {
-            self.invoked
-        }
-    }
-
     /// `(events 3 to 7)`, for sentences.
     pub(super) fn told(self) -> String {
         if self.returned == NEVER {
@@ -44,70 +35,49 @@ pub(super) struct Moment {
 pub(super) struct Moments(Vec<u32>);
 
 impl Moments {
-    /// How many events there may be to each operation for them to be sorted by their indices.
-    const EVENTS_PER_OPERATION_MAX: usize = 8;
-
-    /// Those of the operations that are [`Some`]. Linear in time if events are dense, as those of
-    /// a whole history are.
-    pub(super) fn new(spans: impl Iterator<Item = Option<Span>> + Clone) -> Self {
-        let mut moments = 0;
-        let mut event_max = 0;
-        for span in spans.clone().flatten() {
-            moments += 1;
-            event_max = event_max.max(span.invoked);
-            if span.returned != NEVER {
-                moments += 1;
-                event_max = event_max.max(span.returned);
-            }
-        }
-        assert!(moments < u32::MAX as usize / 2, "{moments} moments");
-        let event_count = event_max as usize + 1;
-        if event_count <= moments * Self::EVENTS_PER_OPERATION_MAX / 2 {
-            Self::by_event(spans, event_count)
-        } else {
-            Self::by_sorting(spans, moments)
-        }
-    }
-
-    fn by_event(spans: impl Iterator<Item = Option<Span>>, event_count: usize) -> Self {
-        let mut slots = vec![NONE; event_count];
-        let mut put = |event: u32, moment: u32| {
-            let slot = &mut slots[event as usize];
-            assert!(*slot == NONE, "two moments at event {event}");
-            *slot = moment;
-        };
-        for (operation, span) in (0..).zip(spans) {
-            let Some(span) = span else { continue };
-            put(span.invoked, operation << 1);
-            if span.returned != NEVER {
-                put(span.returned, operation << 1 | 1);
-            }
-        }
-        Self(slots)
-    }
-
-    fn by_sorting(spans: impl Iterator<Item = Option<Span>>, moments: usize) -> Self {
-        let mut keyed = Vec::with_capacity(moments);
-        let key = |event: u32, moment: u32| u64::from(event) << 32 | u64::from(moment);
-        for (operation, span) in (0_u32..).zip(spans) {
-            let Some(span) = span else { continue };
-            keyed.push(key(span.invoked, operation << 1));
-            if span.returned != NEVER {
-                keyed.push(key(span.returned, operation << 1 | 1));
-            }
-        }
-        keyed.sort_unstable();
-        Self(keyed.into_iter().map(|key| key as u32).collect())
+    pub(super) fn new(spans: impl Iterator<Item = Span> + Clone) -> Self {
+        let numbered = (0..).zip(spans);
+        let moments = numbered.flat_map(|(operation, span)| {
+            let returned = (span.returned != NEVER).then_some((span.returned, operation << 1 | 1));
+            [Some((span.invoked, operation << 1)), returned]
+        });
+        Self(in_order(moments.flatten()))
     }
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = Moment> {
-        let taken = self.0.iter().filter(|&&moment| moment != NONE);
-        taken.map(|&moment| Moment {
+        self.0.iter().map(|&moment| Moment {
             operation: moment >> 1,
             is_return: moment & 1 == 1,
         })
     }
 }
+
+/// Things in the order of their events, `(event, thing)`, of which no two are the same. Linear in time
+/// if events are dense, as those of a whole history are.
+pub(super) fn in_order(things: impl Iterator<Item = (u32, u32)> + Clone) -> Vec<u32> {
+    let (mut count, mut event_count) = (0, 0);
+    for (event, _) in things.clone() {
+        count += 1;
+        event_count = event_count.max(event as usize + 1);
+    }
+    if event_count <= count * EVENTS_PER_THING_MAX {
+        let mut slots = vec![NONE; event_count];
+        for (event, thing) in things {
+            let slot = &mut slots[event as usize];
+            assert!(*slot == NONE, "two things at event {event}");
+            *slot = thing;
+        }
+        slots.retain(|&thing| thing != NONE);
+        return slots;
+    }
+    let keyed = things.map(|(event, thing)| u64::from(event) << 32 | u64::from(thing));
+    let mut keyed: Vec<u64> = keyed.collect();
+    keyed.sort_unstable();
+    keyed.into_iter().map(|key| key as u32).collect()
+}
+
+/// How many events there may be to each thing for them to be put in order by their indices.
+const EVENTS_PER_THING_MAX: usize = 8;
 
 /// Lists of operations by a number each has, in one allocation.
 pub(super) struct Grouped {

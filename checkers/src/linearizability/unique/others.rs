@@ -41,7 +41,7 @@ impl<'a> Gaps<'a> {
             values.push(cell.at(operation).left());
         }
         let spans = cell.operations.iter();
-        let moments = Moments::new(spans.map(|operation| Some(operation.span)));
+        let moments = Moments::new(spans.map(|operation| operation.span));
         Self {
             cell,
             moments,

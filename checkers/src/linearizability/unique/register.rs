@@ -10,7 +10,6 @@
 use super::cell::{Cell, CellAction, CellOperation, INITIAL, Values};
 use super::decision::{Conflict, Decision};
 use super::holders;
-use super::intervals::{Moments, NONE};
 use super::zones::{self, Zone};
 
 /// Judges reads and writes. There must be no compare-and-set among them.
@@ -20,21 +19,11 @@ pub(crate) fn decide(cell: &Cell<'_>) -> Decision {
 
 fn judge(cell: &Cell<'_>) -> Decision {
     let values = Values::new(cell);
-    // Both moments of an operation ask for it.
-    let blocks: Vec<u32> = cell
-        .operations
-        .iter()
-        .map(|operation| block(&values, operation).unwrap_or(NONE))
-        .collect();
-    let zones = match zones(cell, &values, &blocks) {
+    let zones = match zones(cell, &values) {
         Ok(zones) => zones,
         Err(conflict) => return Decision::Conflict(conflict),
     };
-    let block_of = |operation: u32| Some(blocks[operation as usize]).filter(|&block| block != NONE);
-    let spans = cell.operations.iter().zip(&blocks);
-    let moments =
-        Moments::new(spans.map(|(operation, &block)| (block != NONE).then_some(operation.span)));
-    match zones::order(&zones, cell, &moments, block_of) {
+    match zones::order(&zones) {
         Err(overlap) => {
             let members = |value| members(&values, value);
             let shown_by = |operation| shown_by(cell, &values, operation);
@@ -64,12 +53,12 @@ fn block(values: &Values, operation: &CellOperation) -> Option<u32> {
 ///
 /// # Errors
 /// A read of what was not there yet, or never.
-fn zones(cell: &Cell<'_>, values: &Values, blocks: &[u32]) -> Result<Vec<Zone>, Conflict> {
+fn zones(cell: &Cell<'_>, values: &Values) -> Result<Vec<Zone>, Conflict> {
     let mut zones = vec![Zone::EMPTY; cell.value_count];
-    for ((number, operation), &value) in cell.numbered().zip(blocks) {
-        if value == NONE {
+    for (number, operation) in cell.numbered() {
+        let Some(value) = block(values, operation) else {
             continue;
-        }
+        };
         if operation.read().is_some() && value != INITIAL {
             let Some(producer) = values.producer(value) else {
                 return Err(cell.unwritten(value, number));

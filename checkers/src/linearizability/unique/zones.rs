@@ -10,8 +10,7 @@
 //! forward zones and s for backward ones are such an order: a backward block that begins
 //! inside a forward zone outlasts it, and comes right after.
 
-use super::cell::Cell;
-use super::intervals::{Moments, NEVER, Span};
+use super::intervals::{NEVER, Span, in_order};
 
 /// The zone of a block.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +28,11 @@ impl Zone {
     pub(super) fn add(&mut self, span: Span) {
         self.first_return = self.first_return.min(span.returned);
         self.last_invocation = self.last_invocation.max(span.invoked);
+    }
+
+    /// Whether nothing that certainly happened belongs to the block.
+    fn is_empty(self) -> bool {
+        self.first_return == NEVER
     }
 
     fn is_forward(self) -> bool {
@@ -49,30 +53,22 @@ pub(super) struct Overlap {
 }
 
 /// The order of the blocks. Block 0 is that of the initial value, which begins before everything.
-/// `block_of` gives the block of an operation, if it has one.
-pub(super) fn order(
-    zones: &[Zone],
-    cell: &Cell<'_>,
-    moments: &Moments,
-    block_of: impl Fn(u32) -> Option<u32>,
-) -> Result<Vec<u32>, Overlap> {
+pub(super) fn order(zones: &[Zone]) -> Result<Vec<u32>, Overlap> {
     let mut order = Vec::with_capacity(zones.len());
     // The last forward block, and the end of its zone.
     let (mut outer, mut outer_end) = (0, 0);
-    if let Some(initial) = zones.first().filter(|zone| zone.first_return != NEVER) {
+    if let Some(initial) = zones.first().filter(|zone| !zone.is_empty()) {
         outer_end = initial.last_invocation;
         order.push(0);
     }
-    for moment in moments.iter() {
-        let operation = cell.at(moment.operation);
-        let Some(inner) = block_of(moment.operation).filter(|&block| block != 0) else {
-            continue;
-        };
+    let others = || {
+        (1..)
+            .zip(zones.iter().skip(1))
+            .filter(|(_, zone)| !zone.is_empty())
+    };
+    for inner in in_order(others().map(|(block, zone)| (zone.key(), block))) {
         let zone = zones[inner as usize];
-        if operation.span.event(moment.is_return) != zone.key() {
-            continue;
-        }
-        // Of a forward zone this is the beginning, of a backward one the end.
+        // Of a forward zone its key is the beginning, of a backward one the end.
         if zone.key() < outer_end && (zone.is_forward() || zone.first_return < outer_end) {
             return Err(Overlap { outer, inner });
         }

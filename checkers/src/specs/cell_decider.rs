@@ -1,0 +1,166 @@
+//! Where [`crate::Spec::decider`] meets the algorithms for registers: calls become numbers, which are few bytes,
+//! as they are read, one after another, however many keys they are on.
+
+use super::cell::{Answer, CellSpec, Deed};
+use super::numbers::NumbersByKey;
+use super::unique_values::decided;
+use crate::history::{Operation, Value};
+use crate::linearizability::unique::cell::{self, Cell, CellAction};
+use crate::linearizability::unique::{Span, cas_chains, register};
+use crate::spec::{Decided, Decider, DecodeError, Decoded, NEVER};
+
+/// Decides on registers, with compare-and-set or without.
+pub(super) struct CellDecider<'a, S> {
+    spec: &'a S,
+    initial: &'a Value,
+    numbers: NumbersByKey,
+    keys: Vec<Calls>,
+    operations_max: usize,
+}
+
+/// The calls on one key.
+#[derive(Default)]
+struct Calls {
+    ids: Vec<u32>,
+    operations: Vec<cell::CellOperation>,
+    produced: Produced,
+    has_cas: bool,
+}
+
+/// Which values were produced.
+#[derive(Default)]
+struct Produced {
+    /// By value.
+    is_known: Vec<bool>,
+    is_any_twice: bool,
+}
+
+impl<'a, S: CellSpec> CellDecider<'a, S> {
+    pub(super) fn boxed(
+        spec: &'a S,
+        initial: &'a Value,
+        operations_max: usize,
+    ) -> Option<Box<dyn Decider + 'a>> {
+        Some(Box::new(Self {
+            spec,
+            initial,
+            numbers: NumbersByKey::new(operations_max),
+            keys: Vec::new(),
+            operations_max,
+        }))
+    }
+
+    fn begin(&mut self) {
+        let key = self.keys.len();
+        let mut calls = Calls::default();
+        if key == 0 {
+            // Most histories have no other.
+            calls.ids.reserve_exact(self.operations_max);
+            calls.operations.reserve_exact(self.operations_max);
+        }
+        let initial = self.numbers.of(key, self.initial.into());
+        assert!(initial == cell::INITIAL, "it is met first");
+        calls.produced.add(initial);
+        self.keys.push(calls);
+    }
+
+    /// What is done to the register of a key, unless it says nothing.
+    fn action(
+        &mut self,
+        key: usize,
+        deed: &Deed<'_>,
+        answer: Option<Answer<'_>>,
+    ) -> Option<CellAction> {
+        let numbers = &mut self.numbers;
+        Some(match (deed, answer) {
+            (Deed::Read, Some(Answer::Value(value))) => CellAction::Read(numbers.of(key, value)),
+            (Deed::Read, _) => return None,
+            (Deed::Write(value), _) => CellAction::Write(numbers.of(key, *value)),
+            (Deed::CompareAndSet { expected, new }, answer) => {
+                let (expected, new) = (numbers.of(key, *expected), numbers.of(key, *new));
+                match answer {
+                    Some(Answer::Swapped(false)) => CellAction::FoundOther { expected, new },
+                    _ => CellAction::CompareAndSet { expected, new },
+                }
+            }
+        })
+    }
+}
+
+impl<S: CellSpec> Decider for CellDecider<'_, S> {
+    fn take(&mut self, key: usize, operation: &Operation<'_>) -> Result<(), DecodeError> {
+        if key == self.keys.len() {
+            self.begin();
+        }
+        let (deed, answer) = match self.spec.seen(operation)? {
+            Decoded::Returned(deed, answer) => (deed, Some(answer)),
+            Decoded::Uncertain(deed) => (deed, None),
+            Decoded::Absent => return Ok(()),
+        };
+        if self.keys[key].is_hopeless() {
+            return Ok(());
+        }
+        let completed = operation.completed.filter(|_| answer.is_some());
+        let answer = answer.filter(|_| completed.is_some());
+        let span = Span {
+            invoked: operation.invoked as u32,
+            returned: completed.map_or(NEVER, |completed| completed as u32),
+        };
+        if let Some(action) = self.action(key, &deed, answer) {
+            self.keys[key].push(operation.id as u32, cell::CellOperation { span, action });
+        }
+        Ok(())
+    }
+
+    fn decide(&self, key: usize) -> Option<Decided> {
+        let calls = &self.keys[key];
+        if calls.is_hopeless() {
+            return None;
+        }
+        let cell = Cell {
+            operations: &calls.operations,
+            value_count: self.numbers.count(key),
+            name: &|number| self.numbers.name(key, number),
+        };
+        if calls.has_cas {
+            decided("unique-cas-chains", cas_chains::decide(&cell), &calls.ids)
+        } else {
+            decided("unique-writes", register::decide(&cell), &calls.ids)
+        }
+    }
+}
+
+impl Calls {
+    /// Whether the chains of compare-and-sets are not known.
+    fn is_hopeless(&self) -> bool {
+        self.has_cas && self.produced.is_any_twice
+    }
+
+    fn push(&mut self, id: u32, operation: cell::CellOperation) {
+        match operation.action {
+            CellAction::Write(value) => self.produced.add(value),
+            CellAction::CompareAndSet { new, .. } => {
+                self.has_cas = true;
+                self.produced.add(new);
+            }
+            CellAction::FoundOther { .. } => self.has_cas = true,
+            CellAction::Read(_) => {}
+        }
+        if self.is_hopeless() {
+            (self.ids, self.operations) = (Vec::new(), Vec::new());
+            return;
+        }
+        self.ids.push(id);
+        self.operations.push(operation);
+    }
+}
+
+impl Produced {
+    fn add(&mut self, value: u32) {
+        let value = value as usize;
+        if value >= self.is_known.len() {
+            self.is_known.resize(value + 1, false);
+        }
+        self.is_any_twice |= std::mem::replace(&mut self.is_known[value], true);
+    }
+}
