@@ -23,6 +23,7 @@ pub(super) struct Configuration<const WORDS: usize> {
 
 impl<const WORDS: usize> Configuration<WORDS> {
     /// Before the first step.
+    #[inline]
     pub(super) fn start(state: StateNumber, used: UsedNumber) -> Self {
         Self {
             step: 0,
@@ -35,12 +36,14 @@ impl<const WORDS: usize> Configuration<WORDS> {
     }
 
     /// Whether the two can be compared.
+    #[inline]
     pub(super) fn is_at_same_place(&self, other: &Self) -> bool {
         (self.step, self.state, self.pending) == (other.step, other.state, other.pending)
     }
 
     /// Whether the open overwrites allow all that they allow in `other`: as many to spare, and no more
     /// owed.
+    #[inline]
     pub(super) fn owes_no_more(&self, other: &Self) -> bool {
         other.spare.is_subset_of(&self.spare)
             && self.owed.is_subset_of(&other.owed)

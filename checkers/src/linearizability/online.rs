@@ -3,15 +3,16 @@
 //! How an operation that is still open will end nobody knows, so until it does it may have happened
 //! or not, as a crashed one. Up to the invocation of the first operation that is still open all is
 //! settled: of what explains the events before, the configurations are kept in which that can end, and
-//! the operations themselves are forgotten. Each completion is then judged by a search through the few
-//! events since. What is kept grows with the number of clients and of crashed operations, not with time.
+//! the operations themselves are forgotten. Most completions fit into an order that explains the events
+//! before, which is kept too; any other is judged by a search through the few events since. What is kept grows with the number of clients and of crashed operations, not with time.
 
+mod explanation;
 mod window;
 
 use super::Limits;
 use super::any_spec::AnySpec;
 use super::hashing::QuickMap;
-use crate::history::{Event, EventKind, History, ProcessReuse, Value};
+use crate::history::{Event, EventKind, Operation, Outcome, Value, ValueRef};
 use crate::spec::{DecodeError, Spec};
 use crate::verdict::Anomaly;
 use std::collections::BTreeMap;
@@ -39,12 +40,19 @@ struct Open {
     window: usize,
 }
 
+impl Open {
+    fn is_completed_by(&self, event: &Event) -> bool {
+        let is_on_key = event.key.is_none() || event.key == self.event.key;
+        is_on_key && event.f == self.event.f
+    }
+}
+
 /// Why an event could not be judged.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OnlineError {
     #[error("event {event}: process {process} invokes `{f}` while its last operation is open")]
     StillOpen { event: u32, process: u64, f: String },
-    #[error("event {event}: process {process} completes `{f}`, but has no operation open")]
+    #[error("event {event}: process {process} completes `{f}`, but has no such operation open")]
     NotOpen { event: u32, process: u64, f: String },
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -101,7 +109,8 @@ impl<'a> Online<'a> {
             self.invoke(event, at)?;
             return Ok(None);
         }
-        let Some(open) = self.open.remove(&process) else {
+        let open = self.open.remove(&process);
+        let Some(open) = open.filter(|open| open.is_completed_by(event)) else {
             let f = event.f.clone();
             return Err(OnlineError::NotOpen {
                 event: at,
@@ -114,14 +123,14 @@ impl<'a> Online<'a> {
 
     fn invoke(&mut self, event: &Event, at: u32) -> Result<(), OnlineError> {
         let id = self.operation_count;
-        let begun = pair(vec![event.clone()]);
-        let key = self.spec.key_of(&begun.operation(0));
-        self.require_known(&begun, id, at)?;
+        let begun = operation(id, (event, at), None);
+        let key = self.spec.key_of(&begun);
+        self.spec.is_certain(&begun)?;
         let window = *self.window_of.entry(key).or_insert(self.windows.len());
         if window == self.windows.len() {
             self.windows.push(Window::new(self.spec, &self.limits));
         }
-        self.windows[window].invoke(id, at, &begun.operation(0));
+        self.windows[window].invoke(id, at, &begun);
         self.operation_count += 1;
         let event = event.clone();
         let open = Open {
@@ -146,31 +155,22 @@ impl<'a> Online<'a> {
             self.windows[window].crash(open.invoked);
             return Ok(None);
         }
-        let whole = pair(vec![open.event.clone(), event.clone()]);
-        self.require_known(&whole, open.id, open.invoked)?;
-        self.windows[window].complete(open.invoked, at, &whole.operation(0));
+        let whole = operation(open.id, (&open.event, open.invoked), Some((event, at)));
+        self.spec.is_certain(&whole)?;
+        let window = &mut self.windows[window];
+        let is_explained = window.complete(open.invoked, at, &whole);
         let exceeded = |limit: super::limits::Exceeded| OnlineError::Exceeded {
             event: at,
             limit: limit.to_string(),
         };
-        match self.windows[window].judge(&self.limits).map_err(exceeded)? {
-            Standing::Possible => {
-                let kept = self.windows[window].settle(at, &self.limits);
-                kept.map_err(exceeded)?;
-                Ok(None)
-            }
-            Standing::Impossible { culprit, reasons } => {
-                Ok(Some(self.anomaly(open, event, at, culprit, reasons)))
-            }
+        if !is_explained
+            && let Standing::Impossible { culprit, reasons } =
+                window.judge(&self.limits).map_err(exceeded)?
+        {
+            return Ok(Some(self.anomaly(open, event, at, culprit, reasons)));
         }
-    }
-
-    /// Refuses the one operation of a history if it is none of the specification.
-    fn require_known(&self, history: &History, id: u32, invoked: u32) -> Result<(), OnlineError> {
-        let known = self.spec.is_certain(&history.operation(0));
-        let (id, event) = (id as usize, invoked as usize);
-        known.map_err(|error| DecodeError { id, event, ..error })?;
-        Ok(())
+        window.settle(at, &self.limits).map_err(exceeded)?;
+        Ok(None)
     }
 
     fn anomaly(
@@ -200,7 +200,30 @@ impl<'a> Online<'a> {
     }
 }
 
-fn pair(events: Vec<Event>) -> History {
-    let paired = History::from_events_with(events, ProcessReuse::AfterInfo);
-    paired.expect("an invocation, and maybe its completion")
+/// An operation, from its events and their indices, as a history would give it.
+fn operation<'e>(
+    id: u32,
+    (begun, invoked): (&'e Event, u32),
+    ended: Option<(&'e Event, u32)>,
+) -> Operation<'e> {
+    let outcome = match ended.map(|(ended, _)| ended.kind) {
+        Some(EventKind::Ok) => Outcome::Ok,
+        Some(EventKind::Fail) => Outcome::Fail,
+        Some(EventKind::Info | EventKind::Invoke) | None => Outcome::Info,
+    };
+    let last = ended.map_or(begun, |(ended, _)| ended);
+    Operation {
+        id: id as usize,
+        process: begun.process,
+        f: &begun.f,
+        key: begun.key.as_ref().map(ValueRef::from),
+        input: ValueRef::from(&begun.value),
+        output: ended.map_or(ValueRef::Nil, |(ended, _)| ValueRef::from(&ended.value)),
+        outcome,
+        invoked: invoked as usize,
+        completed: ended.map(|(_, completed)| completed as usize),
+        invoked_ns: begun.time_ns,
+        completed_ns: ended.map(|(ended, _)| ended.time_ns),
+        error: last.error.as_deref(),
+    }
 }

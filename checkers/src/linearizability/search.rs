@@ -85,12 +85,14 @@ type AtEnd<'f, const WORDS: usize> = &'f mut dyn FnMut(&Configuration<WORDS>, &U
 
 impl<'p, 'a, const WORDS: usize> Search<'p, 'a, WORDS> {
     pub(super) fn new(problem: &'p Problem, catalogue: &'p mut Catalogue<'a>) -> Self {
+        // Most searches visit few configurations, and there may be many searches.
+        let room = problem.items.len().min(64);
         Self {
             problem_bytes: problem.bytes() + Trail::bytes_of(problem.items.len()),
             walk: Walk::new(problem, catalogue),
             start: Configuration::start(Catalogue::INITIAL, UsedTable::NONE),
-            frames: Vec::new(),
-            choices: Vec::new(),
+            frames: Vec::with_capacity(room),
+            choices: Vec::with_capacity(room),
             memo: Memo::new(),
             room: Choices::default(),
             frontier: Frontier::default(),
@@ -102,16 +104,13 @@ impl<'p, 'a, const WORDS: usize> Search<'p, 'a, WORDS> {
     pub(super) fn run(self, starts: &[StateNumber], meter: &mut Meter) -> Found {
         let starts = starts.iter();
         let starts = starts.map(|&state| Configuration::start(state, UsedTable::NONE));
-        self.run_from(starts, meter)
+        let starts: Vec<Configuration<WORDS>> = starts.collect();
+        self.run_from(&starts, meter)
     }
 
     /// Looks for an order from any of the configurations.
-    pub(super) fn run_from(
-        mut self,
-        starts: impl Iterator<Item = Configuration<WORDS>>,
-        meter: &mut Meter,
-    ) -> Found {
-        for start in starts {
+    pub(super) fn run_from(mut self, starts: &[Configuration<WORDS>], meter: &mut Meter) -> Found {
+        for &start in starts {
             self.start = start;
             match self.explore(meter, &mut |_, _| Next::Stop) {
                 Ok(Next::Stop) => return Found::Order(self.trail()),
@@ -132,13 +131,13 @@ impl<'p, 'a, const WORDS: usize> Search<'p, 'a, WORDS> {
     /// The limit that was met.
     pub(super) fn reach(
         &mut self,
-        starts: impl Iterator<Item = Configuration<WORDS>>,
+        starts: &[Configuration<WORDS>],
         meter: &mut Meter,
     ) -> Result<Vec<Configuration<WORDS>>, Exceeded> {
         let mut ends = Memo::new();
         let mut reached = Vec::new();
         self.keeps_counts = true;
-        for start in starts {
+        for &start in starts {
             self.start = start;
             self.explore(meter, &mut |end, used| {
                 if let Entered::New(_) = ends.enter(end, used) {
@@ -255,7 +254,7 @@ impl<'p, 'a, const WORDS: usize> Search<'p, 'a, WORDS> {
 
     /// The order of the choices that led here.
     fn trail(&mut self) -> Trail {
-        let mut trail = Trail::new(self.walk.problem.items.len());
+        let mut trail = Trail::new(self.start.state, self.walk.problem.items.len());
         let mut configuration = self.start;
         self.walk.advance(&mut configuration, &mut trail);
         let taken: Vec<Choice> = self.frames.iter().map(|frame| frame.taken).collect();

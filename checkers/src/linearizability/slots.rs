@@ -8,37 +8,41 @@ pub(super) struct Slots<const WORDS: usize>([u64; WORDS]);
 impl<const WORDS: usize> Slots<WORDS> {
     pub(super) const EMPTY: Self = Self([0; WORDS]);
 
+    #[inline]
     pub(super) fn contains(&self, slot: u32) -> bool {
         self.0[slot as usize / 64] & Self::bit(slot) != 0
     }
 
+    #[inline]
     pub(super) fn insert(&mut self, slot: u32) {
         self.0[slot as usize / 64] |= Self::bit(slot);
     }
 
+    #[inline]
     pub(super) fn remove(&mut self, slot: u32) {
         self.0[slot as usize / 64] &= !Self::bit(slot);
     }
 
+    #[inline]
     pub(super) fn union(mut self, other: &Self) -> Self {
-        for (word, other) in self.0.iter_mut().zip(&other.0) {
-            *word |= other;
+        for index in 0..WORDS {
+            self.0[index] |= other.0[index];
         }
         self
     }
 
+    #[inline]
     pub(super) fn is_subset_of(&self, other: &Self) -> bool {
-        self.0
-            .iter()
-            .zip(&other.0)
-            .all(|(word, other)| word & !other == 0)
+        (0..WORDS).all(|index| self.0[index] & !other.0[index] == 0)
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(|&word| word == 0)
     }
 
     /// The slots in ascending order.
+    #[inline]
     pub(super) fn iter(self) -> impl Iterator<Item = u32> {
         (0..WORDS).flat_map(move |index| {
             let mut word = self.0[index];
@@ -51,15 +55,18 @@ impl<const WORDS: usize> Slots<WORDS> {
     }
 
     /// The lowest slot that is not in the set, if there is one.
+    #[inline]
     pub(super) fn first_free(&self) -> Option<u32> {
         let index = self.0.iter().position(|&word| word != u64::MAX)?;
         Some(64 * index as u32 + self.0[index].trailing_ones())
     }
 
+    #[inline]
     pub(super) fn words(&self) -> &[u64; WORDS] {
         &self.0
     }
 
+    #[inline]
     fn bit(slot: u32) -> u64 {
         1 << (slot % 64)
     }

@@ -1,5 +1,6 @@
 //! The order that a search found, rebuilt from its choices.
 
+use super::catalogue::StateNumber;
 use super::problem::OperationNumber;
 
 /// Is told of each operation that takes its place.
@@ -29,6 +30,8 @@ pub(super) type Moment = u32;
 
 /// Operations in the order in which they happened.
 pub(super) struct Trail {
+    /// The state before the first.
+    pub(super) start: StateNumber,
     placed: Vec<(u32, OperationNumber, bool)>,
     /// By operation, the last of its places: an overwrite that nobody saw may have taken another
     /// one after all.
@@ -38,8 +41,9 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    pub(super) fn new(operation_count: usize) -> Self {
+    pub(super) fn new(start: StateNumber, operation_count: usize) -> Self {
         Self {
+            start,
             placed: Vec::with_capacity(operation_count),
             last_place: vec![0; operation_count],
             unseen: Vec::new(),

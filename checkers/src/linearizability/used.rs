@@ -38,6 +38,7 @@ impl UsedTable {
         }
     }
 
+    #[inline]
     pub(super) fn of(&self, used: UsedNumber, index: u32) -> u32 {
         let counts = &self.counts[used as usize];
         let found = counts.binary_search_by_key(&index, |&(index, _)| index);
@@ -53,6 +54,7 @@ impl UsedTable {
     }
 
     /// The counts by class index, ascending, without zeros.
+    #[inline]
     pub(super) fn counts(&self, used: UsedNumber) -> &[(u32, u32)] {
         &self.counts[used as usize]
     }
@@ -81,12 +83,14 @@ impl UsedTable {
     }
 
     /// The classes that have been used.
+    #[inline]
     pub(super) fn classes(&self, used: UsedNumber) -> ClassSet {
         let counts = self.counts[used as usize].iter();
         counts.fold(0, |set, &(index, _)| set | set_of(index))
     }
 
     /// Whether no class has been used more often than in the other list.
+    #[inline]
     pub(super) fn is_at_most(&self, used: UsedNumber, other: UsedNumber) -> bool {
         if used == other || used == Self::NONE {
             return true;

@@ -9,13 +9,14 @@ use super::super::limits::{Exceeded, Meter};
 use super::super::problem::{Item, Problem};
 use super::super::search::{Found, Search};
 use super::super::slots::Slots;
+use super::explanation::Explanation;
 use crate::history::Operation;
 use crate::spec::{Effect, NEVER};
 use std::time::Instant;
 
 /// How many operations may be open at once.
-const OPEN_MAX: u32 = 64 * WORDS as u32;
-const WORDS: usize = 4;
+const OPEN_MAX: u32 = 64 * WORDS_MAX as u32;
+const WORDS_MAX: usize = 4;
 /// How many operations may wait before it is worth while to settle what can be.
 const SETTLE_EVERY: usize = 32;
 
@@ -29,13 +30,13 @@ pub(super) enum Standing {
 }
 
 /// An operation that is open, or settled and not yet forgotten.
-struct Kept {
+pub(super) struct Kept {
     id: u32,
-    invoked: u32,
-    completed: u32,
+    pub(super) invoked: u32,
+    pub(super) completed: u32,
     is_open: bool,
     /// What it does, if it does anything: when nobody knows whether it happened, or once that is known.
-    class: Option<ClassNumber>,
+    pub(super) class: Option<ClassNumber>,
 }
 
 /// Where all that is settled can have ended. Operations are named by the events of their invocations.
@@ -54,6 +55,8 @@ pub(super) struct Window<'a> {
     /// The event before which all is settled.
     settled: u32,
     endings: Vec<Ending>,
+    /// An order that explains everything so far; nothing if that is not known.
+    explanation: Option<Explanation>,
     completions: usize,
 }
 
@@ -71,6 +74,7 @@ impl<'a> Window<'a> {
             kept: Vec::new(),
             settled: 0,
             endings: vec![start],
+            explanation: Some(Explanation::new(0, Catalogue::INITIAL)),
             completions: 0,
         }
     }
@@ -92,20 +96,33 @@ impl<'a> Window<'a> {
         self.kept[place].is_open = false;
     }
 
-    /// The operation ended with the event.
-    pub(super) fn complete(&mut self, invoked: u32, at: u32, whole: &Operation<'_>) {
+    /// The operation ended with the event. Whether what is known by now is easily explained: if not, it may
+    /// be possible all the same.
+    pub(super) fn complete(&mut self, invoked: u32, at: u32, whole: &Operation<'_>) -> bool {
         let place = self.place(invoked);
         self.completions += 1;
         let Some((class, is_certain)) = self.catalogue.class_of(whole) else {
             self.kept.remove(place);
-            return;
+            let explanation = self.explanation.as_ref();
+            return explanation.is_some_and(|explanation| explanation.holds_without(invoked));
         };
         let kept = &mut self.kept[place];
         kept.is_open = false;
         kept.class = Some(class);
-        if is_certain {
-            kept.completed = at;
+        if !is_certain {
+            return false;
         }
+        kept.completed = at;
+        let certain = self.kept.iter().filter(|kept| kept.completed != NEVER);
+        if certain.count() > OPEN_MAX as usize {
+            // They may be too many for a search, which says so.
+            return false;
+        }
+        let explanation = self.explanation.as_mut();
+        explanation.is_some_and(|explanation| {
+            let catalogue = &mut self.catalogue;
+            explanation.complete(&self.kept[place], class, &self.kept, catalogue)
+        })
     }
 
     fn place(&self, invoked: u32) -> usize {
@@ -115,14 +132,19 @@ impl<'a> Window<'a> {
         found.expect("an operation is kept while it is open")
     }
 
-    /// Whether what is known by now is possible.
+    /// Whether what is known by now is possible, by a search.
     pub(super) fn judge(&mut self, limits: &Limits) -> Result<Standing, Exceeded> {
         let problem = self.problem(NEVER)?;
-        let mut meter = Meter::new(limits.clone(), Instant::now());
-        let mut search = Search::new(&problem, &mut self.catalogue);
-        let starts = starts(&self.endings, &problem, self.settled, &mut search);
-        match search.run_from(starts.into_iter(), &mut meter) {
-            Found::Order(_) => Ok(Standing::Possible),
+        let found = match problem.slot_count {
+            0..=64 => self.find::<1>(&problem, limits),
+            _ => self.find::<WORDS_MAX>(&problem, limits),
+        };
+        match found {
+            Found::Order(trail) => {
+                let (catalogue, since) = (&mut self.catalogue, self.settled);
+                self.explanation = Explanation::found(trail, &problem, catalogue, since);
+                Ok(Standing::Possible)
+            }
             Found::Exceeded { limit, .. } => Err(limit),
             Found::Impossible(frontier) => {
                 let step = problem.steps[frontier.step as usize];
@@ -137,6 +159,13 @@ impl<'a> Window<'a> {
         }
     }
 
+    fn find<const WORDS: usize>(&mut self, problem: &Problem, limits: &Limits) -> Found {
+        let mut meter = Meter::new(limits.clone(), Instant::now());
+        let mut search = Search::<WORDS>::new(problem, &mut self.catalogue);
+        let starts = starts(&self.endings, problem, self.settled, &mut search);
+        search.run_from(&starts, &mut meter)
+    }
+
     /// Forgets what is settled by now, from time to time.
     pub(super) fn settle(&mut self, now: u32, limits: &Limits) -> Result<(), Exceeded> {
         if self.completions < SETTLE_EVERY {
@@ -146,15 +175,15 @@ impl<'a> Window<'a> {
         let open = self.kept.iter().find(|kept| kept.is_open);
         let settled = open.map_or(now + 1, |kept| kept.invoked);
         let problem = self.problem(settled)?.until(settled);
-        let mut meter = Meter::new(limits.clone(), Instant::now());
-        let mut search = Search::new(&problem, &mut self.catalogue);
-        let starts = starts(&self.endings, &problem, self.settled, &mut search);
-        let reached = search.reach(starts.into_iter(), &mut meter)?;
-        let used = &search.walk.used;
-        let endings = reached.iter();
-        let endings = endings.map(|end| ending(&problem, settled, end, used.counts(end.used)));
-        self.endings = endings.collect();
+        let meter = Meter::new(limits.clone(), Instant::now());
+        self.endings = match problem.slot_count {
+            0..=64 => self.reach::<1>(&problem, settled, limits)?,
+            _ => self.reach::<WORDS_MAX>(&problem, settled, limits)?,
+        };
         self.settled = settled;
+        if let Some(explanation) = &mut self.explanation {
+            explanation.forget_before(settled);
+        }
         let catalogue = &self.catalogue;
         self.kept.retain(|kept| match kept.class {
             _ if kept.completed != NEVER => kept.completed >= settled,
@@ -167,10 +196,30 @@ impl<'a> Window<'a> {
         meter.reserve(self.bytes())
     }
 
+    /// Where what is settled before an event can have ended.
+    fn reach<const WORDS: usize>(
+        &mut self,
+        problem: &Problem,
+        settled: u32,
+        limits: &Limits,
+    ) -> Result<Vec<Ending>, Exceeded> {
+        let mut meter = Meter::new(limits.clone(), Instant::now());
+        let mut search = Search::<WORDS>::new(problem, &mut self.catalogue);
+        let starts = starts(&self.endings, problem, self.settled, &mut search);
+        let reached = search.reach(&starts, &mut meter)?;
+        let used = &search.walk.used;
+        let endings = reached.iter();
+        let endings = endings.map(|end| ending(problem, settled, end, used.counts(end.used)));
+        Ok(endings.collect())
+    }
+
     /// Forgets the states and classes that no ending and no operation needs any more.
     fn forget(&mut self) {
         let endings = &mut self.endings;
         let mut states: Vec<StateNumber> = endings.iter().map(|ending| ending.state).collect();
+        if let Some(explanation) = &mut self.explanation {
+            states.extend(explanation.states_mut().map(|state| *state));
+        }
         let used = endings.iter_mut().flat_map(|ending| &mut ending.used);
         let of_used = used.map(|(class, _)| class);
         let of_kept = self.kept.iter_mut().filter_map(|kept| kept.class.as_mut());
@@ -180,8 +229,11 @@ impl<'a> Window<'a> {
         for (place, class) in places.into_iter().zip(classes) {
             *place = class;
         }
-        for (ending, state) in endings.iter_mut().zip(states) {
-            ending.state = state;
+        let of_endings = endings.iter_mut().map(|ending| &mut ending.state);
+        let explanation = self.explanation.iter_mut();
+        let of_explanation = explanation.flat_map(Explanation::states_mut);
+        for (place, state) in of_endings.chain(of_explanation).zip(states) {
+            *place = state;
         }
     }
 
@@ -215,7 +267,8 @@ impl<'a> Window<'a> {
                 + ending.used.len() * size_of::<(ClassNumber, u32)>()
         });
         let kept = self.kept.len() * size_of::<Kept>();
-        (endings.sum::<usize>() + kept) as u64 + self.catalogue.bytes()
+        let explanation = self.explanation.as_ref().map_or(0, Explanation::bytes);
+        (endings.sum::<usize>() + kept + explanation) as u64 + self.catalogue.bytes()
     }
 }
 
@@ -223,7 +276,7 @@ impl<'a> Window<'a> {
 const STATES_TOLD_MAX: usize = 8;
 
 /// The endings as configurations of a problem of what came after them.
-fn starts(
+fn starts<const WORDS: usize>(
     endings: &[Ending],
     problem: &Problem,
     settled: u32,
@@ -251,7 +304,7 @@ fn starts(
     starts.collect()
 }
 
-fn slots_of(problem: &Problem, invoked: &[u32]) -> Slots<WORDS> {
+fn slots_of<const WORDS: usize>(problem: &Problem, invoked: &[u32]) -> Slots<WORDS> {
     let mut slots = Slots::EMPTY;
     for &event in invoked {
         let operation = problem.invoked_at(event);
@@ -260,7 +313,7 @@ fn slots_of(problem: &Problem, invoked: &[u32]) -> Slots<WORDS> {
     slots
 }
 
-fn ending(
+fn ending<const WORDS: usize>(
     problem: &Problem,
     settled: u32,
     end: &Configuration<WORDS>,
