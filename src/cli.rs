@@ -127,8 +127,8 @@ pub struct DoctorArgs {
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// What the history must be linearizable by (register, cas-register, kv, fifo-queue, lock, …), whose law it
-    /// must obey (bank, set, queue, kafka, …), or what its transactions do (list-append, rw-register); `squall
-    /// list` has all
+    /// must obey (bank, set, queue, kafka, …), or what its transactions do (list-append, rw-register,
+    /// closed-predicate); `squall list` has all
     #[arg(long, value_name = "MODEL")]
     pub model: Model,
     #[command(flatten)]

@@ -793,7 +793,19 @@ fn named_checkers_judge_by_their_options() {
         "echo.edn",
         "{:process 0 :type :invoke :f :echo :value 1} {:process 0 :type :ok :f :echo :value 2}",
     );
+    place.write(
+        "phantom.edn",
+        "{:process 0 :type :invoke :f :txn :value [[:rp [:= 1] nil] [:w :x 1]]}
+         {:process 1 :type :invoke :f :txn :value [[:rp [:= 1] nil] [:w :y 1]]}
+         {:process 0 :type :ok :f :txn :value [[:rp [:= 1] {}] [:w :x 1]]}
+         {:process 1 :type :ok :f :txn :value [[:rp [:= 1] {}] [:w :y 1]]}",
+    );
     for (line, class) in [
+        ("closed-predicate phantom.edn", "closed-predicate, G2"),
+        (
+            "closed-predicate --consistency snapshot-isolation phantom.edn",
+            "",
+        ),
         ("bank bank.edn", "bank, negative-balance"),
         ("bank --allow-negative bank.edn", ""),
         (

@@ -1,6 +1,7 @@
 //! The checkers by name, as the command line knows them.
 
 use crate::history::{History, Outcome, Value};
+use crate::isolation::closed_predicate::{self, ClosedPredicateOptions};
 use crate::isolation::list_append::{self, ListAppendOptions};
 use crate::isolation::models::ConsistencyModel;
 use crate::isolation::rw_register::{self, RwRegisterOptions};
@@ -57,6 +58,7 @@ pub enum Model {
     NonceEcho,
     ListAppend,
     RwRegister,
+    ClosedPredicate,
     Sequential,
     Causal,
     SessionGuarantees,
@@ -75,7 +77,7 @@ pub enum Model {
 }
 
 impl Model {
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Register,
         Self::CasRegister,
         Self::KvMap,
@@ -98,6 +100,7 @@ impl Model {
         Self::NonceEcho,
         Self::ListAppend,
         Self::RwRegister,
+        Self::ClosedPredicate,
         Self::Sequential,
         Self::Causal,
         Self::SessionGuarantees,
@@ -147,6 +150,7 @@ impl Model {
             Self::NonceEcho => "nonce-echo",
             Self::ListAppend => "list-append",
             Self::RwRegister => "rw-register",
+            Self::ClosedPredicate => "closed-predicate",
             Self::Sequential => "sequential",
             Self::Causal => "causal",
             Self::SessionGuarantees => "session-guarantees",
@@ -215,6 +219,7 @@ pub struct Options {
     pub fanout: FanoutOptions,
     pub list_append: ListAppendOptions,
     pub rw_register: RwRegisterOptions,
+    pub closed_predicate: ClosedPredicateOptions,
     /// Of counter-bounds; those of a pn-counter are [`CounterOptions::pn_counter`].
     pub counter: CounterOptions,
     pub unique_ids: UniqueIdsOptions,
@@ -263,6 +268,7 @@ fn check_law(history: &History, model: Model, options: &Options) -> Result<Verdi
         Model::NonceEcho => Ok(nonce_echo::check(history)),
         Model::ListAppend => list_append::check(history, &options.list_append),
         Model::RwRegister => rw_register::check(history, &options.rw_register),
+        Model::ClosedPredicate => closed_predicate::check(history, &options.closed_predicate),
         Model::Sequential => check_sequential(history, options),
         Model::Causal => check_registers(history, ConsistencyModel::Causal, options),
         Model::SessionGuarantees => guarantees::check(history, Guarantees::ALL),

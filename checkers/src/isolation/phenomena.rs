@@ -229,7 +229,23 @@ impl Phenomenon {
             G2Item | G2 | G2ItemProcess | G2Process | G2ItemRealtime | G2Realtime => {
                 "a cycle with anti-dependencies, such as write skew"
             }
-            PredicateReadMiss => "a predicate read misses what it should match",
+            PredicateReadMiss => "a predicate read shows other than what it matches",
+        }
+    }
+
+    /// What a cycle is whose anti-dependencies may be of predicates, if it is this where all are of items.
+    pub fn by_predicate(self) -> Self {
+        match self {
+            GSingleItem => GSingle,
+            GNonadjacentItem => GNonadjacent,
+            G2Item => G2,
+            GSingleItemProcess => GSingleProcess,
+            GNonadjacentItemProcess => GNonadjacentProcess,
+            G2ItemProcess => G2Process,
+            GSingleItemRealtime => GSingleRealtime,
+            GNonadjacentItemRealtime => GNonadjacentRealtime,
+            G2ItemRealtime => G2Realtime,
+            other => other,
         }
     }
 
@@ -308,6 +324,8 @@ const CASES: &[(Phenomenon, Phenomenon)] = &[
     (GNonadjacentProcess, G2Process),
     (GNonadjacentProcess, GNonadjacentRealtime),
     (GNonadjacentRealtime, G2Realtime),
+    // It sees what was before the universe began, and all that it sees besides came after that.
+    (PredicateReadMiss, GSingle),
     (G2Item, G2),
     (G2Item, G2ItemProcess),
     (G2ItemProcess, G2Process),

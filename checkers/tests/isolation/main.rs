@@ -1,5 +1,6 @@
 //! Checkers of transactions and of sessions, against naive readings of the same laws.
 
+mod closed_predicate;
 mod list_append;
 mod rw_register;
 mod sessions;

@@ -5,7 +5,7 @@ use squall_checkers::history::History;
 use squall_checkers::{Model, Options, Verdict, check};
 
 /// A history that breaks a law, and how. Histories with keys have them after the process.
-const BAD: [(Model, &str, &str); 22] = [
+const BAD: [(Model, &str, &str); 23] = [
     (
         Model::Bank,
         "wrong-total",
@@ -40,6 +40,11 @@ const BAD: [(Model, &str, &str); 22] = [
         Model::RwRegister,
         "thin-air-read",
         "0 :invoke :txn [[:w 1 1]]\n0 :ok :txn [[:w 1 1]]\n1 :invoke :txn [[:r 1 nil]]\n1 :ok :txn [[:r 1 2]]",
+    ),
+    (
+        Model::ClosedPredicate,
+        "thin-air-read",
+        "0 :invoke :txn [[:w 1 1]]\n0 :ok :txn [[:w 1 1]]\n1 :invoke :txn [[:rp :true nil]]\n1 :ok :txn [[:rp :true {1 2}]]",
     ),
     (
         Model::Sequential,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use squall_checkers::history::{Value, parse_edn};
+use squall_checkers::isolation::closed_predicate::ClosedPredicateOptions;
 use squall_checkers::isolation::list_append::ListAppendOptions;
 use squall_checkers::isolation::models::ConsistencyModel;
 use squall_checkers::isolation::rw_register::RwRegisterOptions;
@@ -74,6 +75,10 @@ fn of(args: &ModelArgs) -> Options {
         rw_register: RwRegisterOptions {
             model: args.consistency,
             ..RwRegisterOptions::default()
+        },
+        closed_predicate: ClosedPredicateOptions {
+            model: args.consistency,
+            ..ClosedPredicateOptions::default()
         },
         ..of_law(args)
     }
@@ -211,7 +216,7 @@ fn flags_of_specifications(args: &ModelArgs) -> Vec<Flag> {
         .into_iter()
         .filter(|model| model.is_specification());
     let specifications: Vec<Model> = specifications.collect();
-    let transactional = [Model::ListAppend, Model::RwRegister];
+    let transactional = [Model::ListAppend, Model::RwRegister, Model::ClosedPredicate];
     let initial = [
         Register,
         CasRegister,

@@ -7,8 +7,9 @@ use super::judge::Judgement;
 use super::names::Names;
 use super::transactions::{MicroOperation, Transactions};
 use crate::isolation::cycles::Found;
-use crate::isolation::models::{ConsistencyModel, RuledOut, rules_out};
+use crate::isolation::models::{RuledOut, rules_out};
 use crate::isolation::phenomena::Phenomenon;
+use crate::isolation::told;
 use crate::sorting::sort_by_number;
 use crate::verdict::{Anomaly, Dependency};
 use std::collections::BTreeSet;
@@ -45,25 +46,14 @@ pub(super) fn anomaly(
     let (_, mut anomaly) = all.remove(first);
     let out = rules_out(&judgement.phenomena());
     anomaly.explanation.extend(overview(judgement, &out));
-    anomaly.rules_out = names_of(&out.weakest);
+    anomaly.rules_out = told::names_of(&out.weakest);
     anomaly.also = all.into_iter().map(|(_, anomaly)| anomaly).collect();
     anomaly
 }
 
-fn names_of(models: &[ConsistencyModel]) -> Vec<String> {
-    models.iter().map(ToString::to_string).collect()
-}
-
 /// What the reader should know of the history as a whole.
 fn overview(judgement: &Judgement, out: &RuledOut) -> Vec<String> {
-    let mut lines = Vec::new();
-    if !out.also.is_empty() {
-        lines.push(format!(
-            "What was found rules out {}, and with that {}.",
-            names_of(&out.weakest).join(", "),
-            names_of(&out.also).join(", ")
-        ));
-    }
+    let mut lines: Vec<String> = told::overview(out).into_iter().collect();
     let unobserved = judgement.versions.unobserved_count();
     if unobserved > 0 {
         lines.push(format!(
@@ -83,9 +73,6 @@ struct Told<'a> {
     names: &'a Names,
     evidence: Evidence<'a>,
 }
-
-/// A longer cycle is told in full only in the explanation.
-const TOLD_EDGES: usize = 4;
 
 impl Told<'_> {
     fn cycle(&self, found: &Found) -> Anomaly {
@@ -108,7 +95,7 @@ impl Told<'_> {
             found.phenomenon.meaning()
         )];
         explanation.extend(witness.iter().map(|&id| self.transaction(id as u32)));
-        explanation.extend(order(&cycle));
+        explanation.extend(told::order(&cycle));
         if !found.is_shortest {
             explanation.push(
                 "There may be a shorter such cycle: the limit of edges to look at was met."
@@ -116,7 +103,7 @@ impl Told<'_> {
             );
         }
         Anomaly {
-            sentence: sentence(&cycle),
+            sentence: told::sentence(&cycle),
             witness: witness.into_iter().collect(),
             cycle,
             explanation,
@@ -128,7 +115,7 @@ impl Told<'_> {
         Anomaly {
             checker: CHECKER.to_owned(),
             class: phenomenon.name().to_owned(),
-            rules_out: names_of(&rules_out(&[phenomenon]).weakest),
+            rules_out: told::names_of(&rules_out(&[phenomenon]).weakest),
             ..Anomaly::default()
         }
     }
@@ -226,38 +213,4 @@ impl Told<'_> {
         };
         format!("transaction {transaction}'s {what}")
     }
-}
-
-/// One sentence for the whole cycle.
-fn sentence(cycle: &[Dependency]) -> String {
-    let ids: Vec<String> = cycle.iter().map(|edge| edge.from.to_string()).collect();
-    let (last, others) = ids.split_last().expect("a cycle has edges");
-    if cycle.len() > TOLD_EDGES {
-        return format!(
-            "Each of {} transactions must come before the next, and the last of them, {last}, before the first, {}: {}.",
-            cycle.len(),
-            ids[0],
-            cycle[cycle.len() - 1].sentence
-        );
-    }
-    let clauses: Vec<&str> = cycle.iter().map(|edge| edge.sentence.as_str()).collect();
-    format!(
-        "No order of the transactions {} and {last} is possible: {}.",
-        others.join(", "),
-        clauses.join("; ")
-    )
-}
-
-/// The clauses of the proof, one an edge.
-fn order(cycle: &[Dependency]) -> impl Iterator<Item = String> + '_ {
-    cycle.iter().enumerate().map(|(index, edge)| {
-        let Dependency {
-            from, to, sentence, ..
-        } = edge;
-        if index + 1 == cycle.len() {
-            format!("However, {from} comes before {to}, because {sentence}: a contradiction.")
-        } else {
-            format!("{from} comes before {to}, because {sentence}.")
-        }
-    })
 }
