@@ -2,6 +2,7 @@
 
 use squall_checkers::history::{Event, EventKind, History, HistoryBuilder, ProcessReuse, Value};
 use squall_checkers::linearizability::{Limits, Method, Strategy, check_with};
+use squall_checkers::sessions::sequential;
 use squall_checkers::specs::AppendLog;
 use squall_checkers::verdict::Verdict;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -173,4 +174,38 @@ fn a_search_for_the_few_that_matter_keeps_to_the_limit() {
     assert!(anomaly.witness.contains(&50), "{anomaly:?}");
     assert!(peak < limit + limit / 4, "{peak} bytes");
     assert!(peak > limit / 4, "{peak} bytes: there was room left");
+}
+
+#[test]
+fn a_search_for_sequential_consistency_keeps_to_the_limit() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    // A log of a thousand elements, to which fifty processes append one each in any order, and a read that
+    // shows the first two the wrong way round.
+    let mut lines: Vec<String> = Vec::new();
+    for element in 0..1000 {
+        lines.push(format!("50 :invoke :append {element}"));
+        lines.push(format!("50 :ok :append {element}"));
+    }
+    for process in 0..50 {
+        lines.push(format!("{process} :invoke :append {}", 1000 + process));
+        lines.push(format!("{process} :ok :append {}", 1000 + process));
+    }
+    lines.push("50 :invoke :read".to_owned());
+    let shown = [1, 0].into_iter().chain(2..1050);
+    lines.push(format!("50 :ok :read {}", list(shown)));
+    let history = log(&lines);
+    let limits = Limits {
+        memory_bytes_max: LIMIT,
+        ..Limits::default()
+    };
+    let before = IN_USE.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let verdict = sequential::check(&AppendLog, &history, &limits).expect("operations of a log");
+    let peak = (PEAK.load(Ordering::Relaxed) - before) as u64;
+    let Verdict::Unknown(why) = verdict else {
+        panic!("expected no verdict, but got {verdict:?}");
+    };
+    assert!(why.contains("the limit of 64 MiB of memory"), "{why}");
+    assert!(peak < LIMIT + LIMIT / 4, "{peak} bytes");
+    assert!(peak > LIMIT / 4, "{peak} bytes: there was room left");
 }

@@ -124,6 +124,8 @@ struct Search<'a, S: Spec> {
     /// The ids of the operations taken on the present way.
     order: Vec<usize>,
     deepest: Option<(usize, Configuration<S::State>)>,
+    /// How many bytes all configurations hold that are kept.
+    bytes: u64,
 }
 
 impl<'a, S: Spec> Search<'a, S> {
@@ -135,6 +137,7 @@ impl<'a, S: Spec> Search<'a, S> {
             seen: HashSet::new(),
             order: Vec::new(),
             deepest: None,
+            bytes: 0,
         }
     }
 
@@ -154,14 +157,17 @@ impl<'a, S: Spec> Search<'a, S> {
                     witness: Some(self.order),
                 };
             }
-            if self.seen.len() as u64 > self.limits.configurations_max || self.is_too_big() {
-                return self.out_of_limits();
+            if let Some(limit) = self.limit_met() {
+                return self.out_of_limits(&limit);
             }
             self.order.truncate(visit.taken);
             let next = visit.next;
             visit.next += 1;
             if next == width {
-                way.pop();
+                let left = way
+                    .pop()
+                    .map_or(0, |visit| self.bytes_of(&visit.configuration));
+                self.bytes -= left;
             } else if let Some(after) = self.after(next, &visit.configuration) {
                 self.enter(&mut way, after);
             }
@@ -175,6 +181,7 @@ impl<'a, S: Spec> Search<'a, S> {
             self.deepest = Some((came, configuration.clone()));
         }
         if self.seen.insert(configuration.clone()) {
+            self.bytes += 2 * self.bytes_of(&configuration);
             way.push(Visit {
                 configuration,
                 taken: self.order.len(),
@@ -183,14 +190,32 @@ impl<'a, S: Spec> Search<'a, S> {
         }
     }
 
-    /// A rough count: what the specification's states hold on the heap is not known.
-    fn is_too_big(&self) -> bool {
-        let Programs {
-            objects, sequences, ..
-        } = self.programs;
-        let states = objects * size_of::<S::State>();
-        let each = states + 4 * sequences.len() + 8 * self.programs.optional.len().div_ceil(64);
-        (self.seen.len() * (each + 96)) as u64 > self.limits.memory_bytes_max
+    fn limit_met(&self) -> Option<String> {
+        let Limits {
+            configurations_max,
+            memory_bytes_max,
+            ..
+        } = *self.limits;
+        if self.seen.len() as u64 > configurations_max {
+            return Some(format!("{configurations_max} configurations"));
+        }
+        let is_too_big = self.bytes > memory_bytes_max;
+        is_too_big.then(|| format!("{} MiB of memory", memory_bytes_max >> 20))
+    }
+
+    /// About how many bytes a configuration takes among those that were seen, or on the way.
+    fn bytes_of(&self, configuration: &Configuration<S::State>) -> u64 {
+        // A table has room for up to twice as many as it holds.
+        let own = 2 * size_of::<Visit<S::State>>();
+        let Configuration {
+            places,
+            happened,
+            states,
+        } = configuration;
+        let listed =
+            size_of_val(&places[..]) + size_of_val(&happened[..]) + size_of_val(&states[..]);
+        let pointed_to = states.iter().map(|state| self.spec.state_bytes(state));
+        (own + listed + pointed_to.sum::<usize>()) as u64
     }
 
     /// The configuration after one more operation, if that can happen.
@@ -250,10 +275,10 @@ impl<'a, S: Spec> Search<'a, S> {
         }
     }
 
-    fn out_of_limits(self) -> Verdict {
+    fn out_of_limits(self, limit: &str) -> Verdict {
         let most = self.deepest.as_ref().map_or(0, |(most, _)| *most);
         Verdict::Unknown(format!(
-            "{} configurations were visited, which is the limit, and the longest order found explains {most} of {} operations",
+            "the limit of {limit} was met after {} configurations, and the longest order found explains {most} of {} operations",
             self.seen.len(),
             self.programs.owed
         ))
