@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use squall_checkers::isolation::models::ConsistencyModel;
+use squall_checkers::isolation::rw_register::Order as KeyOrder;
 use squall_checkers::named::counter::FreshReads;
 use squall_checkers::named::queue::Delivery;
 use squall_checkers::named::recovery::Share;
@@ -177,6 +178,10 @@ pub struct ModelArgs {
     /// Of transactions: the consistency model that they must satisfy, such as snapshot-isolation
     #[arg(long, default_value = "strict-serializable", value_name = "MODEL")]
     pub consistency: ConsistencyModel,
+    /// Of rw-register and causal: what each key is known to be on its own, however transactions are isolated, unknown,
+    /// sequential or linearizable
+    #[arg(long, default_value = "unknown", value_name = "ORDER", value_parser = parse_keys)]
+    pub keys: KeyOrder,
     /// Of a bank: what all balances sum to; as in the first read if left out
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub total: Option<i64>,
@@ -354,6 +359,15 @@ fn parse_fresh_reads(text: &str) -> Result<FreshReads, String> {
         "final" => Ok(FreshReads::Final),
         "last" => Ok(FreshReads::Last),
         _ => Err("expected `all`, `final` or `last`".to_owned()),
+    }
+}
+
+fn parse_keys(text: &str) -> Result<KeyOrder, String> {
+    match text {
+        "unknown" => Ok(KeyOrder::None),
+        "sequential" => Ok(KeyOrder::Process),
+        "linearizable" => Ok(KeyOrder::Realtime),
+        _ => Err("expected `unknown`, `sequential` or `linearizable`".to_owned()),
     }
 }
 

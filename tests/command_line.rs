@@ -241,6 +241,14 @@ fn a_wrong_call_is_named() {
             &["expected `dropped` or `observed`"],
         ),
         (
+            "check --model rw-register --keys fresh valid.jsonl",
+            &["expected `unknown`, `sequential` or `linearizable`"],
+        ),
+        (
+            "check --model list-append --keys sequential valid.jsonl",
+            &["--keys", "list-append", "only to rw-register, causal"],
+        ),
+        (
             "check --model queue --delivery twice valid.jsonl",
             &["`twice`", "at-least-once"],
         ),
@@ -800,7 +808,28 @@ fn named_checkers_judge_by_their_options() {
          {:process 0 :type :ok :f :txn :value [[:rp [:= 1] {}] [:w :x 1]]}
          {:process 1 :type :ok :f :txn :value [[:rp [:= 1] {}] [:w :y 1]]}",
     );
+    // That x went from 1 to 2, and y from 2 to 1, is known only if each is sequential on its own.
+    place.write(
+        "keys.edn",
+        "{:process 0 :type :invoke :f :txn :value [[:w :x 1] [:w :y 1]]}
+         {:process 0 :type :ok :f :txn :value [[:w :x 1] [:w :y 1]]}
+         {:process 1 :type :invoke :f :txn :value [[:w :x 2] [:w :y 2]]}
+         {:process 1 :type :ok :f :txn :value [[:w :x 2] [:w :y 2]]}
+         {:process 1 :type :invoke :f :txn :value [[:r :y nil]]}
+         {:process 1 :type :ok :f :txn :value [[:r :y 1]]}
+         {:process 0 :type :invoke :f :txn :value [[:r :x nil]]}
+         {:process 0 :type :ok :f :txn :value [[:r :x 2]]}",
+    );
     for (line, class) in [
+        ("rw-register --consistency serializable keys.edn", ""),
+        (
+            "rw-register --consistency serializable --keys sequential keys.edn",
+            "rw-register, G0",
+        ),
+        (
+            "rw-register --consistency serializable --keys=linearizable keys.edn",
+            "rw-register, G0",
+        ),
         ("closed-predicate phantom.edn", "closed-predicate, G2"),
         (
             "closed-predicate --consistency snapshot-isolation phantom.edn",

@@ -7,7 +7,7 @@ use squall_checkers::history::{Value, parse_edn};
 use squall_checkers::isolation::closed_predicate::ClosedPredicateOptions;
 use squall_checkers::isolation::list_append::ListAppendOptions;
 use squall_checkers::isolation::models::ConsistencyModel;
-use squall_checkers::isolation::rw_register::RwRegisterOptions;
+use squall_checkers::isolation::rw_register::{Order as KeyOrder, RwRegisterOptions};
 use squall_checkers::named::availability::AvailabilityOptions;
 use squall_checkers::named::bank::BankOptions;
 use squall_checkers::named::counter::{CounterOptions, FreshReads};
@@ -74,6 +74,7 @@ fn of(args: &ModelArgs) -> Options {
         },
         rw_register: RwRegisterOptions {
             model: args.consistency,
+            keys: args.keys,
             ..RwRegisterOptions::default()
         },
         closed_predicate: ClosedPredicateOptions {
@@ -225,6 +226,11 @@ fn flags_of_specifications(args: &ModelArgs) -> Vec<Flag> {
         Model::Counter,
         Sequential,
     ];
+    let keys = match args.keys {
+        KeyOrder::None => None,
+        KeyOrder::Process => Some("sequential".to_owned()),
+        KeyOrder::Realtime => Some("linearizable".to_owned()),
+    };
     vec![
         valued(
             "--strategy",
@@ -257,6 +263,7 @@ fn flags_of_specifications(args: &ModelArgs) -> Vec<Flag> {
             (args.consistency != ConsistencyModel::StrictSerializable)
                 .then(|| args.consistency.to_string()),
         ),
+        valued("--keys", &[Model::RwRegister, Model::Causal], keys),
     ]
 }
 
