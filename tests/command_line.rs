@@ -689,6 +689,14 @@ fn check_says_which_algorithm_decided() {
          {:process 0 :type :invoke :f :put :key 2 :value 1} {:process 0 :type :ok :f :put :key 2}
          {:process 0 :type :invoke :f :put :key 3 :value 1} {:process 0 :type :ok :f :put :key 3}",
     );
+    let stack =
+        "{:process 0 :type :invoke :f :push :value 1} {:process 0 :type :ok :f :push :value 1}
+         {:process 0 :type :invoke :f :pop} {:process 0 :type :ok :f :pop :value 1}";
+    place.write("stack.edn", stack);
+    place.write(
+        "queue.edn",
+        stack.replace("push", "insert").replace("pop", "poll"),
+    );
     for (line, decided_by) in [
         ("register valid.jsonl", Some("unique-writes")),
         ("register invalid.jsonl", Some("unique-writes")),
@@ -701,6 +709,12 @@ fn check_says_which_algorithm_decided() {
             "kv --threads 2 keys.edn",
             Some("search (keys: 1), unique-writes (keys: 2)"),
         ),
+        ("stack stack.edn", Some("unique-stack")),
+        (
+            "stack --strategy cross-check stack.edn",
+            Some("unique-stack"),
+        ),
+        ("priority-queue queue.edn", Some("unique-priority-queue")),
         ("stats valid.jsonl", None),
     ] {
         let ended = place.run(&format!("check --model {line}"));

@@ -27,6 +27,10 @@ fn push(builder: &mut HistoryBuilder, object: Object, line: &Line) {
 
 fn event(object: Object, line: &Line) -> Event {
     let is_map = matches!(object, Object::Registers(_));
+    let (put, take) = match object {
+        Object::Stack => ("push", "pop"),
+        _ => ("enqueue", "dequeue"),
+    };
     let (f, value) = match line.call {
         LineCall::Read => (
             if is_map { "get" } else { "read" },
@@ -40,8 +44,8 @@ fn event(object: Object, line: &Line) -> Event {
             "cas",
             Some(Value::List(vec![Value::Int(expected), Value::Int(new)])),
         ),
-        LineCall::Enqueue(value) => ("enqueue", Some(Value::Int(value))),
-        LineCall::Dequeue => ("dequeue", line.seen.map(Value::Int)),
+        LineCall::Enqueue(value) => (put, Some(Value::Int(value))),
+        LineCall::Dequeue => (take, line.seen.map(Value::Int)),
         LineCall::Add(element) => ("add", Some(Value::Int(element))),
         LineCall::Contains(element) => match line.seen {
             None => ("contains", Some(Value::Int(element))),

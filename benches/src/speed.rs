@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use squall_bench_work::histories::Object::{CasRegister, ElementSet, Queue, Register, Registers};
+use squall_bench_work::histories::Object::{
+    CasRegister, ElementSet, PriorityQueue, Queue, Register, Registers, Stack,
+};
 use squall_bench_work::histories::{self, Object, Recipe};
 use squall_checkers::history::{Event, Value};
 use squall_checkers::isolation::list_append::{ListAppendOptions, Names, report_transactions};
@@ -46,7 +48,7 @@ pub enum Work {
 }
 
 impl Row {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         row(
             "register-5",
             "register, 1,000,000 operations by 5 clients, 5 % crash",
@@ -123,6 +125,34 @@ impl Row {
             400,
             0,
             Judge(recipe(Queue, 1_000_000, 20, 50)),
+        ),
+        row(
+            "stack",
+            "stack, 1,000,000 operations by 20 clients",
+            0,
+            0,
+            Judge(recipe(Stack, 1_000_000, 20, 0)),
+        ),
+        row(
+            "stack-crashing",
+            "stack, 1,000,000 operations by 20 clients, 5 % crash",
+            0,
+            0,
+            Judge(recipe(Stack, 1_000_000, 20, 50)),
+        ),
+        row(
+            "priority-queue",
+            "priority queue, 1,000,000 operations by 20 clients",
+            0,
+            0,
+            Judge(recipe(PriorityQueue, 1_000_000, 20, 0)),
+        ),
+        row(
+            "priority-queue-crashing",
+            "priority queue, 1,000,000 operations by 20 clients, 5 % crash",
+            0,
+            0,
+            Judge(recipe(PriorityQueue, 1_000_000, 20, 50)),
         ),
         row(
             "element-set",
@@ -272,6 +302,8 @@ fn judge(object: Object, history: &History) -> Verdict {
             check(&register, history, &limits)
         }
         Queue => check(&FifoQueue, history, &limits),
+        Stack => check(&specs::Stack, history, &limits),
+        PriorityQueue => check(&specs::PriorityQueue::default(), history, &limits),
         ElementSet => check(&specs::ElementSet, history, &limits),
     };
     verdict.expect("the history is of the specification's operations")

@@ -30,6 +30,10 @@ pub enum Object {
     CasRegister,
     /// A queue that gives first what it got first, and never gets a value twice.
     Queue,
+    /// The same, but what it got last comes first.
+    Stack,
+    /// The same, but the smallest comes first; values come in no order.
+    PriorityQueue,
     /// A set to which no element is added twice; half of the operations ask for one of the last
     /// thousand elements, or of the next.
     ElementSet,
@@ -223,9 +227,14 @@ impl<'a> Simulation<'a> {
                 0 => LineCall::Read,
                 _ => LineCall::Write(self.next_value()),
             },
-            Object::Queue => match self.random.below(2) {
+            Object::Queue | Object::Stack => match self.random.below(2) {
                 0 => LineCall::Dequeue,
                 _ => LineCall::Enqueue(self.next_value()),
+            },
+            Object::PriorityQueue => match self.random.below(2) {
+                0 => LineCall::Dequeue,
+                // Times an odd number: none comes twice.
+                _ => LineCall::Enqueue((self.next_value() * 0x9E37_79B1) & 0xFFFF_FFFF),
             },
             Object::ElementSet => match self.random.below(2) {
                 0 => LineCall::Contains(
@@ -285,8 +294,17 @@ impl<'a> Simulation<'a> {
             LineCall::Write(new) => values.push(new),
             LineCall::CompareAndSet(expected, new) if expected == value => values.push(new),
             LineCall::CompareAndSet(..) => acting.failed = true,
+            LineCall::Enqueue(value) if self.recipe.object == Object::PriorityQueue => {
+                self.elements.insert(value);
+            }
             LineCall::Enqueue(value) => self.queue.push_back(value),
-            LineCall::Dequeue => acting.seen = self.queue.pop_front(),
+            LineCall::Dequeue => {
+                acting.seen = match self.recipe.object {
+                    Object::PriorityQueue => self.elements.pop_first(),
+                    Object::Stack => self.queue.pop_back(),
+                    _ => self.queue.pop_front(),
+                }
+            }
             LineCall::Add(element) => drop(self.elements.insert(element)),
             LineCall::Contains(element) => {
                 acting.seen = Some(i64::from(self.elements.contains(&element)));

@@ -6,27 +6,33 @@
 //! of them did, so they cost nothing.
 //!
 //! Each file has one kind of object: [`register`] and [`cas_chains`] (which share [`zones`]), [`queue`],
-//! [`set`] and [`log`]. Each takes plain arrays and answers a [`Decision`]. They know nothing of
+//! [`stack`] and [`priority_queue`] (which share [`held`]), [`set`] and [`log`]. Each takes plain arrays and answers a [`Decision`]. They know nothing of
 //! histories and specifications; who calls them does.
 
 pub(crate) mod cas_chains;
 pub(crate) mod cell;
+mod covered;
 pub(crate) mod decision;
 pub(crate) mod growth;
+mod held;
 mod holders;
 mod intervals;
 pub(crate) mod log;
 mod minimal;
 mod others;
+pub(crate) mod priority_queue;
 pub(crate) mod queue;
 pub(crate) mod register;
 pub(crate) mod set;
+pub(crate) mod stack;
 mod zones;
 
 #[cfg(test)]
 mod brute_force;
 #[cfg(test)]
 mod cell_cases;
+#[cfg(test)]
+mod giving_cases;
 #[cfg(test)]
 mod growth_cases;
 

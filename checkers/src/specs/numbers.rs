@@ -52,6 +52,31 @@ impl Numbers {
         self.count as usize
     }
 
+    /// The numbers in the order of their values.
+    pub(super) fn ascending(&self) -> Vec<u32> {
+        let small = self.small.iter().enumerate();
+        let small = small.filter(|&(_, &number)| number != Self::NONE);
+        let small = small.map(|(value, &number)| (value as i64, number));
+        let others = self
+            .integers
+            .iter()
+            .map(|(&value, &number)| (value, number));
+        let mut integers: Vec<(i64, u32)> = small.chain(others).collect();
+        integers.sort_unstable();
+        let mut others: Vec<(&Value, u32)> = self
+            .others
+            .iter()
+            .map(|(value, &number)| (value, number))
+            .collect();
+        others.sort_unstable();
+        let split = others.partition_point(|&(value, _)| *value < Value::Int(i64::MIN));
+        let (before, after) = others.split_at(split);
+        let before = before.iter().map(|&(_, number)| number);
+        let after = after.iter().map(|&(_, number)| number);
+        let integers = integers.into_iter().map(|(_, number)| number);
+        before.chain(integers).chain(after).collect()
+    }
+
     /// How the value with a number is written.
     pub(super) fn name(&self, number: u32) -> String {
         let is_it = |found: u32| found == number;

@@ -3,8 +3,9 @@
 use super::decoding::told;
 use super::queue::{self, QueueOperation, QueueReturn};
 use super::room::tree_bytes;
+use super::unique_values::{EachKey, Gather, Giving, QueueCalls};
 use crate::history::{self, Value};
-use crate::spec::{DecodeError, DecodedBy, Reason, Spec};
+use crate::spec::{Called, Decided, Decider, DecodeError, DecodedBy, Reason, Spec};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -88,5 +89,43 @@ impl Spec for PriorityQueue {
     fn decode(&self, recorded: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
         let (puts, takes) = (["insert", "enqueue"], ["poll", "dequeue"]);
         queue::decode::<Self>(recorded, &puts, &takes, "`insert` of a value or `poll`")
+    }
+
+    fn decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
+        match self.first {
+            Priority::Smallest => EachKey::<Self, QueueCalls>::boxed(self, operations_max),
+            Priority::Largest => EachKey::<Self, LargestFirst>::boxed(self, operations_max),
+        }
+    }
+}
+
+impl Gather<PriorityQueue> for QueueCalls {
+    fn new(operations_max: usize) -> Self {
+        Self::new(operations_max)
+    }
+
+    fn take(&mut self, called: &Called<PriorityQueue>) {
+        self.add(called);
+    }
+
+    fn decide(&self) -> Option<Decided> {
+        self.decide_by(Giving::SMALLEST_FIRST)
+    }
+}
+
+/// The calls on a queue that gives the largest first.
+struct LargestFirst(QueueCalls);
+
+impl Gather<PriorityQueue> for LargestFirst {
+    fn new(operations_max: usize) -> Self {
+        Self(QueueCalls::new(operations_max))
+    }
+
+    fn take(&mut self, called: &Called<PriorityQueue>) {
+        self.0.add(called);
+    }
+
+    fn decide(&self) -> Option<Decided> {
+        self.0.decide_by(Giving::LARGEST_FIRST)
     }
 }

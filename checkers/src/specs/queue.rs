@@ -2,7 +2,7 @@
 
 use super::decoding::{decoded, given, told, unknown};
 use super::room::list_bytes;
-use super::unique_values::{EachKey, Gather, QueueCalls, Queued};
+use super::unique_values::{EachKey, Gather, Giving, QueueCalls};
 use crate::history::{self, Value};
 use crate::spec::{Called, Decided, Decider, DecodeError, DecodedBy, Reason, Spec};
 use std::collections::VecDeque;
@@ -88,17 +88,11 @@ impl Gather<FifoQueue> for QueueCalls {
     }
 
     fn take(&mut self, called: &Called<FifoQueue>) {
-        let queued = match (&called.operation, &called.returned) {
-            (QueueOperation::Put(value), _) => Queued::Enqueue(value),
-            (_, Some(QueueReturn::Taken(Some(value)))) => Queued::Dequeue(value),
-            (_, Some(_)) => Queued::Empty,
-            (_, None) => Queued::Unknown,
-        };
-        self.add(called, &queued);
+        self.add(called);
     }
 
     fn decide(&self) -> Option<Decided> {
-        self.decide()
+        self.decide_by(Giving::FIFO)
     }
 }
 

@@ -3,8 +3,9 @@
 use super::decoding::told;
 use super::queue::{self, QueueOperation, QueueReturn};
 use super::room::list_bytes;
+use super::unique_values::{EachKey, Gather, Giving, QueueCalls};
 use crate::history::{self, Value};
-use crate::spec::{DecodeError, DecodedBy, Reason, Spec};
+use crate::spec::{Called, Decided, Decider, DecodeError, DecodedBy, Reason, Spec};
 use std::fmt;
 
 /// A stack that gives first what it got last. `push` is invoked with a value, not nil; `pop` returns a
@@ -54,5 +55,23 @@ impl Spec for Stack {
 
     fn decode(&self, recorded: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
         queue::decode::<Self>(recorded, &["push"], &["pop"], "`push` of a value or `pop`")
+    }
+
+    fn decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
+        EachKey::<Self, QueueCalls>::boxed(self, operations_max)
+    }
+}
+
+impl Gather<Stack> for QueueCalls {
+    fn new(operations_max: usize) -> Self {
+        Self::new(operations_max)
+    }
+
+    fn take(&mut self, called: &Called<Stack>) {
+        self.add(called);
+    }
+
+    fn decide(&self) -> Option<Decided> {
+        self.decide_by(Giving::STACK)
     }
 }

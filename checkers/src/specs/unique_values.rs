@@ -2,10 +2,11 @@
 //! decided becomes ids.
 
 use super::numbers::Numbers;
+use super::queue::{QueueOperation as QueueDeed, QueueReturn};
 use crate::history::{Operation, Value};
 use crate::linearizability::unique::growth::{Growing, GrowthAction, GrowthOperation, Lists};
-use crate::linearizability::unique::queue::{self, Queue, QueueAction, QueueOperation};
-use crate::linearizability::unique::{self, Span, log, set};
+use crate::linearizability::unique::queue::{self, Queue, QueueAction, QueueOperation, Words};
+use crate::linearizability::unique::{self, Span, log, priority_queue, set, stack};
 use crate::spec::{Called, Decided, Decider, Decision, DecodeError, Diagnosis, Spec, called};
 
 /// A decider that gathers the calls on each key apart, as its algorithm takes them.
@@ -52,15 +53,51 @@ impl<S: Spec, Gathered: Gather<S>> Decider for EachKey<'_, S, Gathered> {
     }
 }
 
-/// What a call does to a queue.
-pub(super) enum Queued<'a> {
-    Enqueue(&'a Value),
-    Dequeue(&'a Value),
-    Empty,
-    Unknown,
+/// An algorithm for what gives values back: its name, its words, and what decides.
+#[derive(Clone, Copy)]
+pub(super) struct Giving {
+    algorithm: &'static str,
+    words: &'static Words,
+    decide: fn(&Queue<'_>) -> unique::Decision,
+    order: Order,
 }
 
-/// The calls on a first-in-first-out queue.
+/// How values are numbered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// As they were first met.
+    Met,
+    /// The smallest first.
+    Ascending,
+    Descending,
+}
+
+impl Giving {
+    pub(super) const FIFO: Self = Self {
+        algorithm: "unique-queue",
+        words: &queue::FIFO,
+        decide: queue::decide,
+        order: Order::Met,
+    };
+    pub(super) const STACK: Self = Self {
+        algorithm: "unique-stack",
+        words: &stack::STACK,
+        decide: stack::decide,
+        order: Order::Met,
+    };
+    pub(super) const SMALLEST_FIRST: Self = Self {
+        algorithm: "unique-priority-queue",
+        words: &priority_queue::PRIORITY,
+        decide: priority_queue::decide,
+        order: Order::Ascending,
+    };
+    pub(super) const LARGEST_FIRST: Self = Self {
+        order: Order::Descending,
+        ..Self::SMALLEST_FIRST
+    };
+}
+
+/// The calls on a queue or a stack.
 pub(super) struct QueueCalls {
     numbers: Numbers,
     ids: Vec<u32>,
@@ -76,25 +113,63 @@ impl QueueCalls {
         }
     }
 
-    pub(super) fn add<S: Spec>(&mut self, called: &Called<S>, queued: &Queued<'_>) {
-        let action = match queued {
-            Queued::Enqueue(value) => QueueAction::Enqueue(self.numbers.of((*value).into())),
-            Queued::Dequeue(value) => QueueAction::Dequeue(self.numbers.of((*value).into())),
-            Queued::Empty => QueueAction::DequeueEmpty,
-            Queued::Unknown => QueueAction::DequeueUnknown,
+    pub(super) fn add<S>(&mut self, called: &Called<S>)
+    where
+        S: Spec<Operation = QueueDeed, Return = QueueReturn>,
+    {
+        let action = match (&called.operation, &called.returned) {
+            (QueueDeed::Put(value), _) => QueueAction::Enqueue(self.numbers.of(value.into())),
+            (_, Some(QueueReturn::Taken(Some(value)))) => {
+                QueueAction::Dequeue(self.numbers.of(value.into()))
+            }
+            (_, Some(_)) => QueueAction::DequeueEmpty,
+            (_, None) => QueueAction::DequeueUnknown,
         };
         self.ids.push(called.id);
         let span = span(called);
         self.operations.push(QueueOperation { span, action });
     }
 
-    pub(super) fn decide(&self) -> Option<Decided> {
+    pub(super) fn decide_by(&self, giving: Giving) -> Option<Decided> {
+        let mut by_rank = Vec::new();
+        let mut ranked = Vec::new();
+        if giving.order != Order::Met {
+            by_rank = self.numbers.ascending();
+            if giving.order == Order::Descending {
+                by_rank.reverse();
+            }
+            ranked = self.ranked(&by_rank);
+        }
         let queue = Queue {
-            operations: &self.operations,
+            words: giving.words,
+            operations: if by_rank.is_empty() {
+                &self.operations
+            } else {
+                &ranked
+            },
             value_count: self.numbers.count(),
-            name: &|number| self.numbers.name(number),
+            name: &|value| {
+                let number = by_rank.get(value as usize).copied();
+                self.numbers.name(number.unwrap_or(value))
+            },
         };
-        decided("unique-queue", queue::decide(&queue), &self.ids)
+        decided(giving.algorithm, (giving.decide)(&queue), &self.ids)
+    }
+
+    /// The operations with values numbered by their place among these.
+    fn ranked(&self, by_rank: &[u32]) -> Vec<QueueOperation> {
+        let mut ranks = vec![0; by_rank.len()];
+        for (rank, &number) in (0..).zip(by_rank) {
+            ranks[number as usize] = rank;
+        }
+        let mut operations = self.operations.clone();
+        for operation in &mut operations {
+            if let QueueAction::Enqueue(value) | QueueAction::Dequeue(value) = &mut operation.action
+            {
+                *value = ranks[*value as usize];
+            }
+        }
+        operations
     }
 }
 

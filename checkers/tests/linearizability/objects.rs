@@ -154,9 +154,8 @@ fn stack() {
         Model::Stack,
         &serial(&["0 push 1 1", "0 push 2 2", "1 pop nil 1"]),
         expect![[r#"
-            non-linearizable: No order of the operations explains process 1's pop -> 1 together with all that was seen before.
-            Everything before event 5 can be explained. There process 1's pop (operation 2) returns, and in no state that remains can it have happened:
-            state [1 2]: the stack is [1 2], but 1 was taken"#]],
+            pop-out-of-order: None of these can have been the lowest of them: 1 was pushed (events 0 to 1) and popped (events 4 to 5); 2 was pushed (events 2 to 3) and never popped.
+        "#]],
     );
 }
 

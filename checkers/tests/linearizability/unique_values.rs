@@ -6,7 +6,9 @@ use squall_checkers::history::{
 };
 use squall_checkers::linearizability::{Limits, check};
 use squall_checkers::spec::{Call, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
-use squall_checkers::specs::{AppendLog, CasRegister, FailedCas, FifoQueue, GrowOnlySet, Register};
+use squall_checkers::specs::{
+    AppendLog, CasRegister, FailedCas, FifoQueue, GrowOnlySet, PriorityQueue, Register, Stack,
+};
 use squall_checkers::verdict::Verdict;
 
 /// A specification without its own algorithm.
@@ -227,7 +229,13 @@ impl Object for Elements {
     fn draw(&mut self, random: &mut Random) -> (&'static str, Value) {
         if random.one_in(2) {
             self.fresh += 1;
-            (self.add, Value::Int(self.fresh))
+            let is_in_order = self.add != "insert";
+            // Times a number that shares no divisor with 10,007: each comes once.
+            let shuffled = self.fresh * 7919 % 10_007;
+            (
+                self.add,
+                Value::Int(if is_in_order { self.fresh } else { shuffled }),
+            )
         } else {
             (self.take, Value::Nil)
         }
@@ -242,9 +250,18 @@ impl Object for Elements {
                 }
                 (EventKind::Ok, input.clone())
             }
-            ("dequeue", _) if self.elements.is_empty() => (EventKind::Ok, Value::Nil),
-            ("dequeue", _) => {
+            ("dequeue" | "pop" | "poll", _) if self.elements.is_empty() => {
+                (EventKind::Ok, Value::Nil)
+            }
+            ("dequeue" | "pop" | "poll", _) => {
+                if f == "poll" {
+                    self.elements.sort_unstable();
+                }
                 let place = usize::from(lies && self.elements.len() > 1);
+                let place = match f {
+                    "pop" => self.elements.len() - 1 - place,
+                    _ => place,
+                };
                 (EventKind::Ok, self.elements.remove(place).into())
             }
             ("read", _) => {
@@ -423,6 +440,29 @@ fn queues() {
         }
     });
     assert!(minimal > 5 * vague, "{minimal} minimal, {vague} not");
+}
+
+#[test]
+fn stacks() {
+    compare_all(6, |operations, crash_in, random, tally| {
+        let mut object = elements("push", "pop", random);
+        // One above the other is often pushed at the same time, and may lie below it.
+        object.lie_in = object.lie_in / 4 + 2;
+        let history = history(&mut object, 8 + operations / 12, crash_in, random);
+        compare(Stack, &history, tally);
+        require_each_needed(&Stack, &history);
+    });
+}
+
+#[test]
+fn priority_queues() {
+    compare_all(7, |operations, crash_in, random, tally| {
+        let mut object = elements("insert", "poll", random);
+        let history = history(&mut object, 8 + operations / 12, crash_in, random);
+        let queue = PriorityQueue::default();
+        compare(queue, &history, tally);
+        require_each_needed(&queue, &history);
+    });
 }
 
 #[test]

@@ -42,9 +42,29 @@ pub(crate) struct QueueOperation {
     pub(crate) action: QueueAction,
 }
 
+/// What the operations are called, and what is wrong with one value alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words {
+    pub(crate) put: &'static str,
+    pub(crate) was_put: &'static str,
+    pub(crate) take: &'static str,
+    pub(crate) from_nowhere: &'static str,
+    pub(crate) duplicate: &'static str,
+}
+
+/// Of a queue that gives first what came first.
+pub(crate) const FIFO: Words = Words {
+    put: "enqueue",
+    was_put: "enqueued",
+    take: "dequeue",
+    from_nowhere: "dequeue-from-nowhere",
+    duplicate: "duplicate-dequeue",
+};
+
 /// One object's operations, in the order of their invocations.
 #[derive(Clone, Copy)]
 pub(crate) struct Queue<'a> {
+    pub(crate) words: &'a Words,
     pub(crate) operations: &'a [QueueOperation],
     /// One more than the largest number of a value.
     pub(crate) value_count: usize,
@@ -54,14 +74,11 @@ pub(crate) struct Queue<'a> {
 
 /// Judges enqueues and dequeues.
 pub(crate) fn decide(queue: &Queue<'_>) -> Decision {
-    match judge(queue) {
-        Ok(decision) => decision,
-        Err(conflict) => {
-            let judge = |certain: &[u32]| queue.judge_only(certain);
-            Decision::Conflict(minimal(conflict, queue.operations.len(), judge))
-        }
-    }
+    queue.decide_by(judge)
 }
+
+/// An algorithm for such operations.
+pub(super) type Judge = fn(&Queue<'_>) -> Result<Decision, Conflict>;
 
 fn judge(queue: &Queue<'_>) -> Result<Decision, Conflict> {
     let mut items = match queue.items()? {
@@ -81,8 +98,16 @@ fn judge(queue: &Queue<'_>) -> Result<Decision, Conflict> {
 }
 
 impl Queue<'_> {
-    /// The decision when of all operations only some, ascending, are certain.
-    fn judge_only(&self, certain: &[u32]) -> Decision {
+    /// What `judge` decides, and of a conflict only what is needed.
+    pub(super) fn decide_by(&self, judge: Judge) -> Decision {
+        judge(self).unwrap_or_else(|conflict| {
+            let judge = |certain: &[u32]| self.judge_only(certain, judge);
+            Decision::Conflict(minimal(conflict, self.operations.len(), judge))
+        })
+    }
+
+    /// What `judge` decides when of all operations only some, ascending, are certain.
+    fn judge_only(&self, certain: &[u32], judge: Judge) -> Decision {
         let mut operations = self.operations.to_vec();
         let mut certain = certain.iter().peekable();
         for (number, operation) in (0..).zip(&mut operations) {
@@ -101,11 +126,11 @@ impl Queue<'_> {
         judge(&queue).unwrap_or_else(Decision::Conflict)
     }
 
-    fn numbered(&self) -> impl Iterator<Item = (u32, &QueueOperation)> + Clone {
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (u32, &QueueOperation)> + Clone {
         (0..).zip(self.operations)
     }
 
-    fn span(&self, operation: u32) -> Span {
+    pub(super) fn span(&self, operation: u32) -> Span {
         self.operations[operation as usize].span
     }
 
@@ -114,13 +139,26 @@ impl Queue<'_> {
     /// # Errors
     /// What is wrong with one value alone. In the `Ok` case, why these values are none to decide by.
     fn items(&self) -> Result<Result<Vec<Item>, String>, Conflict> {
+        let pairs = self.pairs()?.map(|pairs| {
+            let items = pairs.into_iter();
+            let items = items.filter_map(|(enqueue, dequeue)| self.item(enqueue, dequeue));
+            items.collect()
+        });
+        Ok(pairs)
+    }
+
+    /// Who put and who took each value, [`NONE`] where nobody did.
+    ///
+    /// # Errors
+    /// As [`Queue::items`].
+    pub(super) fn pairs(&self) -> Result<Result<Vec<(u32, u32)>, String>, Conflict> {
         let mut enqueue = vec![NONE; self.value_count];
         let mut dequeue = vec![NONE; self.value_count];
         for (number, operation) in self.numbered() {
             match operation.action {
                 QueueAction::Enqueue(value) if enqueue[value as usize] != NONE => {
-                    let told = (self.name)(value);
-                    return Ok(Err(format!("value {told} was enqueued more than once")));
+                    let (told, was_put) = ((self.name)(value), self.words.was_put);
+                    return Ok(Err(format!("value {told} was {was_put} more than once")));
                 }
                 QueueAction::Enqueue(value) => enqueue[value as usize] = number,
                 _ => {}
@@ -128,27 +166,19 @@ impl Queue<'_> {
         }
         for (number, operation) in self.numbered() {
             if let QueueAction::Dequeue(value) = operation.action {
-                self.require_one(
-                    value,
-                    enqueue[value as usize],
-                    dequeue[value as usize],
-                    number,
-                )?;
+                let known = (enqueue[value as usize], dequeue[value as usize]);
+                self.require_one(value, known, number)?;
                 dequeue[value as usize] = number;
             }
         }
-        let pairs = enqueue.into_iter().zip(dequeue);
-        Ok(Ok(pairs
-            .filter_map(|(enqueue, dequeue)| self.item(enqueue, dequeue))
-            .collect()))
+        Ok(Ok(enqueue.into_iter().zip(dequeue).collect()))
     }
 
     /// Requires that a dequeued value came from an enqueue, and was not dequeued before.
     fn require_one(
         &self,
         value: u32,
-        enqueue: u32,
-        earlier: u32,
+        (enqueue, earlier): (u32, u32),
         dequeue: u32,
     ) -> Result<(), Conflict> {
         if enqueue == NONE || self.span(dequeue).returned < self.span(enqueue).invoked {
@@ -162,18 +192,20 @@ impl Queue<'_> {
 
     fn out_of_nowhere(&self, value: u32, dequeue: u32) -> Conflict {
         let (told, the) = ((self.name)(value), self.the(dequeue));
-        let sentence = format!("Nobody had begun to enqueue {told}, but {the} returned it.");
-        Conflict::new("dequeue-from-nowhere", sentence, &[dequeue])
+        let put = self.words.put;
+        let sentence = format!("Nobody had begun to {put} {told}, but {the} returned it.");
+        Conflict::new(self.words.from_nowhere, sentence, &[dequeue])
     }
 
     fn dequeued_twice(&self, value: u32, earlier: u32, dequeue: u32) -> Conflict {
         let sentence = format!(
-            "Value {} was enqueued once, but both {} and {} returned it.",
+            "Value {} was {} once, but both {} and {} returned it.",
             (self.name)(value),
+            self.words.was_put,
             self.the(earlier),
             self.the(dequeue),
         );
-        Conflict::new("duplicate-dequeue", sentence, &[earlier, dequeue])
+        Conflict::new(self.words.duplicate, sentence, &[earlier, dequeue])
     }
 
     /// What is known of a value, if it was certainly in the queue. One that nobody dequeued stays.
@@ -214,19 +246,20 @@ impl Queue<'_> {
     }
 
     /// `the dequeue of 3 (events 4 to 7)`.
-    fn the(&self, operation: u32) -> String {
+    pub(super) fn the(&self, operation: u32) -> String {
         let QueueOperation { span, action } = self.operations[operation as usize];
+        let Words { put, take, .. } = self.words;
         let deed = match action {
-            QueueAction::Enqueue(value) => format!("enqueue of {}", (self.name)(value)),
-            QueueAction::Dequeue(value) => format!("dequeue of {}", (self.name)(value)),
-            QueueAction::DequeueEmpty => "dequeue that found nothing".to_owned(),
-            QueueAction::DequeueUnknown => "dequeue".to_owned(),
+            QueueAction::Enqueue(value) => format!("{put} of {}", (self.name)(value)),
+            QueueAction::Dequeue(value) => format!("{take} of {}", (self.name)(value)),
+            QueueAction::DequeueEmpty => format!("{take} that found nothing"),
+            QueueAction::DequeueUnknown => (*take).to_owned(),
         };
         format!("the {deed} {}", span.told())
     }
 
     /// The value that was enqueued.
-    fn told(&self, enqueue: u32) -> String {
+    pub(super) fn told(&self, enqueue: u32) -> String {
         match self.operations[enqueue as usize].action {
             QueueAction::Enqueue(value) | QueueAction::Dequeue(value) => (self.name)(value),
             QueueAction::DequeueEmpty | QueueAction::DequeueUnknown => "nothing".to_owned(),
@@ -266,165 +299,10 @@ impl Queue<'_> {
 
     /// The certain dequeues that began before an event: had one not returned, it might have taken
     /// anything.
-    fn dequeues_until(&self, event: u32) -> Vec<u32> {
+    pub(super) fn dequeues_until(&self, event: u32) -> Vec<u32> {
         let begun = self.numbered().filter(|(_, operation)| {
             operation.span.invoked < event && !matches!(operation.action, QueueAction::Enqueue(_))
         });
         begun.map(|(number, _)| number).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::brute_force::{Exhaustive, Object, Random, Tally, cases, compare};
-    use super::*;
-    use QueueAction::{Dequeue, DequeueEmpty, DequeueUnknown, Enqueue};
-    use std::cell::Cell;
-    use std::collections::VecDeque;
-
-    struct Fifo;
-
-    impl Object for Fifo {
-        type State = VecDeque<u32>;
-        type Operation = QueueOperation;
-
-        fn initial(&self) -> VecDeque<u32> {
-            VecDeque::new()
-        }
-
-        fn span(&self, operation: QueueOperation) -> Span {
-            operation.span
-        }
-
-        fn step(&self, state: &VecDeque<u32>, operation: QueueOperation) -> Option<VecDeque<u32>> {
-            let mut state = state.clone();
-            match operation.action {
-                Enqueue(value) => state.push_back(value),
-                Dequeue(value) if state.pop_front() != Some(value) => return None,
-                DequeueEmpty if !state.is_empty() => return None,
-                DequeueUnknown => drop(state.pop_front()),
-                Dequeue(_) | DequeueEmpty => {}
-            }
-            Some(state)
-        }
-    }
-
-    fn check(operations: &[QueueOperation], tally: &mut Tally) {
-        let value = |operation: &QueueOperation| match operation.action {
-            Enqueue(value) | Dequeue(value) => value as usize,
-            DequeueEmpty | DequeueUnknown => 0,
-        };
-        let named = Cell::new(0);
-        let decision = decide(&Queue {
-            operations,
-            value_count: operations.iter().map(value).max().unwrap_or(0) + 1,
-            name: &|value| {
-                named.set(named.get() + 1);
-                value.to_string()
-            },
-        });
-        // To name a value takes as long as there are values.
-        let is_order = matches!(decision, Decision::Order(_));
-        assert!(!is_order || named.get() == 0, "{operations:#?}");
-        let relaxed = |operation: QueueOperation| QueueOperation {
-            span: Span {
-                returned: NEVER,
-                ..operation.span
-            },
-            action: match operation.action {
-                Enqueue(value) => Enqueue(value),
-                _ => DequeueUnknown,
-            },
-        };
-        compare(&Fifo, operations, &decision, relaxed, tally);
-    }
-
-    /// What never returned is known not to have: a dequeue then has no value.
-    fn operation(span: Span, action: QueueAction) -> QueueOperation {
-        let action = match action {
-            Dequeue(_) | DequeueEmpty if span.returned == NEVER => DequeueUnknown,
-            action => action,
-        };
-        QueueOperation { span, action }
-    }
-
-    #[test]
-    fn agrees_with_every_order_on_all_small_histories() {
-        let menu = [Enqueue(1), Enqueue(2), Dequeue(1), Dequeue(2), DequeueEmpty];
-        let mut tally = Tally::default();
-        for operations_max in 0..=4 {
-            let visit = |begun: &[(Span, QueueAction)]| {
-                let operations: Vec<QueueOperation> = begun
-                    .iter()
-                    .map(|&(span, action)| operation(span, action))
-                    .collect();
-                check(&operations, &mut tally);
-            };
-            let open_max = 3;
-            Exhaustive {
-                menu: &menu,
-                operations_max,
-                open_max,
-                visit,
-            }
-            .run();
-        }
-        eprintln!("{tally:?}");
-        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
-    }
-
-    /// What a queue really answers, but for a few lies.
-    fn history(random: &mut Random, count: usize, open_max: usize) -> Vec<QueueOperation> {
-        let spans = random.spans(count, open_max);
-        let (enqueues, uncertain) = (2 + random.below(3), 2 + random.below(8));
-        let mut by_moment: Vec<usize> = (0..count).collect();
-        by_moment.sort_by_key(|&index| (spans[index].1, index));
-        let mut operations: Vec<Option<QueueOperation>> = vec![None; count];
-        let (mut state, mut fresh) = (VecDeque::new(), 0);
-        for index in by_moment {
-            let (mut span, _) = spans[index];
-            let lies = random.one_in(12);
-            if random.one_in(uncertain) {
-                span.returned = NEVER;
-            }
-            let happens = span.returned != NEVER || random.one_in(2);
-            let action = if random.below(enqueues) == 0 {
-                let value = if random.one_in(40) { fresh } else { fresh + 1 };
-                fresh = value;
-                if happens {
-                    state.push_back(value);
-                }
-                Enqueue(value)
-            } else {
-                let front = if happens && random.one_in(30) {
-                    state.pop_back()
-                } else if happens {
-                    state.pop_front()
-                } else {
-                    None
-                };
-                match front {
-                    _ if lies => Dequeue(random.below(fresh + 2)),
-                    Some(_) if random.one_in(30) => DequeueEmpty,
-                    Some(value) => Dequeue(value),
-                    None => DequeueEmpty,
-                }
-            };
-            operations[index] = Some(operation(span, action));
-        }
-        operations.into_iter().flatten().collect()
-    }
-
-    #[test]
-    fn agrees_with_every_order_on_random_histories() {
-        let mut random = Random(3);
-        let mut tally = Tally::default();
-        for _ in 0..cases(20_000) {
-            let (count, open_max) = (3 + random.below(8) as usize, 2 + random.below(4) as usize);
-            let operations = history(&mut random, count, open_max);
-            check(&operations, &mut tally);
-        }
-        eprintln!("{tally:?}");
-        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
     }
 }
