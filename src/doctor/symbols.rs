@@ -82,7 +82,8 @@ impl Symbols {
         name_in(&self.thread_locals, place)
     }
 
-    /// The functions of return addresses, without those that every call goes through.
+    /// The functions of return addresses, without those that every call goes through; of std's, one that calls
+    /// another is enough.
     pub fn callers(&self, addresses: &[u64]) -> Vec<String> {
         // A return address is behind its call, which may be the last of its function.
         let functions = addresses
@@ -91,7 +92,7 @@ impl Symbols {
         let mut names: Vec<_> = functions.collect();
         names.dedup();
         names.retain(|name| is_of_interest(name));
-        names
+        without_inside_of_std(names)
     }
 }
 
@@ -157,6 +158,26 @@ fn is_of_interest(name: &str) -> bool {
         && !name.starts_with("_Unwind")
 }
 
+/// Keeps, of functions of std that call one another, the one that somebody else called.
+fn without_inside_of_std(names: Vec<String>) -> Vec<String> {
+    let mut names = names.into_iter().peekable();
+    let mut kept = Vec::new();
+    while let Some(name) = names.next() {
+        let is_inside = is_of_std(&name) && names.peek().is_some_and(|caller| is_of_std(caller));
+        if !is_inside {
+            kept.push(name);
+        }
+    }
+    kept
+}
+
+fn is_of_std(name: &str) -> bool {
+    let name = name.trim_start_matches(['<', '&']);
+    ["std::", "core::", "alloc::"]
+        .iter()
+        .any(|library| name.starts_with(library))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +198,21 @@ mod tests {
         let ours = ours.expect("tests are not stripped");
         assert_eq!(symbols.at(ours.begin + 1), Some(ours.readable()));
         assert_eq!(a_function_of_ours(), 7);
+    }
+
+    #[test]
+    fn of_std_what_was_called_is_kept() {
+        let called = [
+            "getrandom",
+            "std::sys::random::linux::getrandom",
+            "std::hash::random::RandomState::new",
+            "server::session",
+            "<core::pin::Pin<P> as core::future::future::Future>::poll",
+            "server::main",
+        ];
+        let kept = without_inside_of_std(called.map(str::to_owned).to_vec());
+        let expected = [called[0], called[2], called[3], called[4], called[5]];
+        assert_eq!(kept, expected);
     }
 
     #[test]
