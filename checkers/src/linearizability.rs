@@ -31,6 +31,7 @@ mod objects;
 mod online;
 mod open;
 mod order;
+pub(crate) mod places;
 mod prefix;
 mod problem;
 mod search;

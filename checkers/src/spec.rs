@@ -4,7 +4,7 @@ mod calls;
 pub mod contract;
 mod nondeterministic;
 
-use crate::history::{self, Value, ValueRef};
+use crate::history::{self, ValueRef};
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::Hash;
@@ -59,10 +59,11 @@ pub trait Spec: Sync {
         0
     }
 
-    /// The independent object that an operation concerns: each key has a state of its own. The
-    /// default takes the history's keys for such objects.
-    fn key(&self, operation: &history::Operation<'_>) -> Option<Value> {
-        operation.key.map(ValueRef::to_value)
+    /// Which of several independent objects under the operation's key it concerns: an element of a set, say. It
+    /// is known from the invocation. Each key, and each part of it, has a state of its own; the default is that
+    /// keys have no parts.
+    fn part<'h>(&self, _f: &str, _input: ValueRef<'h>) -> Option<ValueRef<'h>> {
+        None
     }
 
     /// Reads an operation of a history.
@@ -125,12 +126,28 @@ pub struct Call<'a, S: Spec + ?Sized> {
 /// An algorithm for one kind of object: it is given the operations of a history, and then decides on
 /// those on one key at a time.
 pub trait Decider: Send + Sync {
-    /// Takes the next operation on a key. Operations on each come in the order of their invocations, and
-    /// keys are numbered from 0 on in the order in which they come.
+    /// Another key: they are numbered from 0 on. It has about so many operations, or nobody knows how many.
+    fn begin(&mut self, operations: usize);
+
+    /// Takes the next operation on a key. Operations on each come in the order of their invocations.
     ///
     /// # Errors
     /// Where the operation is none of the specification.
     fn take(&mut self, key: usize, operation: &history::Operation<'_>) -> Result<(), DecodeError>;
+
+    /// As [`Decider::take`], of the operation with an id, of which not all may be worth looking at.
+    ///
+    /// # Errors
+    /// Where the operation is none of the specification.
+    fn take_from(
+        &mut self,
+        key: usize,
+        operations: history::Operations<'_>,
+        id: usize,
+    ) -> Result<(), DecodeError> {
+        let operation = operations.get(id).expect("the operation is the history's");
+        self.take(key, &operation)
+    }
 
     /// Whether some order explains the operations on the key: `None` if the algorithm is not for these
     /// (values are written twice, say). The answer is exact.

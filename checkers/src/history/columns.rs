@@ -234,6 +234,11 @@ impl<'h> Operations<'h> {
         usize::from(self.0.f[id])
     }
 
+    #[inline]
+    pub fn key(self, id: usize) -> Option<ValueRef<'h>> {
+        self.0.key_value(self.0.key[id])
+    }
+
     /// The place of its key among [`History::keys`].
     #[inline]
     pub fn key_number(self, id: usize) -> Option<usize> {
@@ -245,6 +250,15 @@ impl<'h> Operations<'h> {
     #[inline]
     pub fn process_number(self, id: usize) -> usize {
         self.0.process[id] as usize
+    }
+
+    pub(crate) fn key_count(self) -> usize {
+        self.0.keys.len()
+    }
+
+    /// The names of operations, each once: that of number 0 comes first.
+    pub(crate) fn names(self) -> impl ExactSizeIterator<Item = &'h str> {
+        self.0.names()
     }
 
     #[inline]

@@ -2,13 +2,13 @@
 //! what is below this file is compiled for each specification, and all else once.
 
 use super::meaning::{Meaning, Typed};
-use crate::history::{Operation, Value};
+use crate::history::{Operation, ValueRef};
 use crate::spec::{Call, Decider, DecodeError, Decoded, Diagnosis, Spec, called};
 
 /// What judges ask of a specification.
 pub(crate) trait AnySpec: Sync {
-    /// See [`Spec::key`].
-    fn key_of(&self, recorded: &Operation<'_>) -> Option<Value>;
+    /// See [`Spec::part`].
+    fn part_of<'h>(&self, f: &str, input: ValueRef<'h>) -> Option<ValueRef<'h>>;
 
     /// Whether the operation certainly happened; nothing if it did not.
     ///
@@ -47,8 +47,8 @@ pub(crate) trait Replay {
 }
 
 impl<S: Spec> AnySpec for S {
-    fn key_of(&self, recorded: &Operation<'_>) -> Option<Value> {
-        self.key(recorded)
+    fn part_of<'h>(&self, f: &str, input: ValueRef<'h>) -> Option<ValueRef<'h>> {
+        self.part(f, input)
     }
 
     fn is_certain(&self, recorded: &Operation<'_>) -> Result<Option<bool>, DecodeError> {

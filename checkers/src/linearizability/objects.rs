@@ -4,11 +4,11 @@ use super::any_spec::AnySpec;
 use super::judge::{Disagreement, Judged, Judgement, judge};
 use super::limits::Meter;
 use super::merge::Order;
+use super::places::Places;
 use super::strategy::{CheckError, Method};
 use crate::history::{History, Value};
 use crate::sorting::sort_by_number;
 use crate::spec::{Decided, Decider, DecodeError, Recorded};
-use crate::specs::numbers::Numbers;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -49,64 +49,33 @@ impl<'a> Objects<'a> {
         let operations = history.operations();
         let decider = asks_decider.then(|| spec.any_decider(operations.len()));
         let mut decider = decider.flatten();
-        let mut objects: Vec<Object> = Vec::new();
-        let mut places = Places::new(operations.len());
-        for recorded in operations {
-            let key = spec.key_of(&recorded);
-            let number = places.of(key.as_ref());
-            if number == objects.len() {
-                objects.push(Object {
-                    key,
-                    ids: Vec::new(),
+        let mut all: Vec<Object> = Vec::new();
+        let mut places = Places::new(spec, operations);
+        for id in 0..operations.len() {
+            let number = places.of(id);
+            if number == all.len() {
+                let count = places.operation_count(id);
+                if let Some(decider) = &mut decider {
+                    decider.begin(count);
+                }
+                all.push(Object {
+                    key: places.name(id),
+                    ids: Vec::with_capacity(count),
                     number,
                 });
             }
             match &mut decider {
-                Some(decider) => decider.take(number, &recorded)?,
-                None => drop(spec.is_certain(&recorded)?),
+                Some(decider) => decider.take_from(number, operations, id)?,
+                None => drop(spec.is_certain(&history.operation(id))?),
             }
-            objects[number].ids.push(recorded.id as u32);
+            all[number].ids.push(id as u32);
         }
-        objects.sort_by(|one, other| one.key.cmp(&other.key));
-        Ok(Self {
-            all: objects,
-            decider,
-        })
+        all.sort_by(|one, other| one.key.cmp(&other.key));
+        Ok(Self { all, decider })
     }
 
     fn decide(&self, object: &Object) -> Option<Decided> {
         self.decider.as_ref()?.decide(object.number)
-    }
-}
-
-/// How many keys came before each in the history.
-struct Places {
-    keys: Numbers,
-    /// By number of a key.
-    places: Vec<usize>,
-    /// Of what has no key.
-    keyless: Option<usize>,
-}
-
-impl Places {
-    fn new(keys_max: usize) -> Self {
-        Self {
-            keys: Numbers::new(keys_max),
-            places: Vec::new(),
-            keyless: None,
-        }
-    }
-
-    fn of(&mut self, key: Option<&Value>) -> usize {
-        let next = self.places.len() + usize::from(self.keyless.is_some());
-        let Some(key) = key else {
-            return *self.keyless.get_or_insert(next);
-        };
-        let number = self.keys.of(key.into()) as usize;
-        if number == self.places.len() {
-            self.places.push(next);
-        }
-        self.places[number]
     }
 }
 
@@ -223,6 +192,7 @@ impl Court<'_> {
 /// What the specification's own algorithm says of operations on one key, all known to it.
 fn decide_on(spec: &dyn AnySpec, recorded: Recorded<'_>) -> Option<Decided> {
     let mut decider = spec.any_decider(recorded.len_max())?;
+    decider.begin(recorded.len_max());
     for operation in recorded.iter() {
         decider.take(0, &operation).ok()?;
     }

@@ -12,6 +12,7 @@ mod window;
 use super::Limits;
 use super::any_spec::AnySpec;
 use super::hashing::QuickMap;
+use super::places;
 use crate::history::{Event, EventKind, Operation, Outcome, Value, ValueRef};
 use crate::spec::{DecodeError, Spec};
 use crate::verdict::Anomaly;
@@ -124,7 +125,8 @@ impl<'a> Online<'a> {
     fn invoke(&mut self, event: &Event, at: u32) -> Result<(), OnlineError> {
         let id = self.operation_count;
         let begun = operation(id, (event, at), None);
-        let key = self.spec.key_of(&begun);
+        let part = self.spec.part_of(begun.f, begun.input);
+        let key = places::name(begun.key, part);
         self.spec.is_certain(&begun)?;
         let window = *self.window_of.entry(key).or_insert(self.windows.len());
         if window == self.windows.len() {

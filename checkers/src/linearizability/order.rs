@@ -1,8 +1,8 @@
 //! Checks an order that is said to explain a history, without any search.
 
 use super::any_spec::AnySpec;
-use super::hashing::QuickMap;
-use crate::history::{History, Operations, Value};
+use super::places::Places;
+use crate::history::{History, Operations};
 use crate::spec::Spec;
 use thiserror::Error;
 
@@ -90,13 +90,11 @@ fn replay(
     operations: Operations<'_>,
     order: &[usize],
 ) -> Result<(), NotAnOrder> {
-    let mut objects: QuickMap<Option<Value>, usize> = QuickMap::default();
+    let mut places = Places::new(spec, operations);
     let mut replay = spec.replay();
     for recorded in order.iter().filter_map(|&id| operations.get(id)) {
         let id = recorded.id;
-        let next = objects.len();
-        let object = *objects.entry(spec.key_of(&recorded)).or_insert(next);
-        let done = replay.step(object, &recorded);
+        let done = replay.step(places.of(id), &recorded);
         done.map_err(|reason| match reason {
             Some(reason) => NotAnOrder::Impossible { id, reason },
             None => NotAnOrder::DidNotHappen(id),

@@ -7,8 +7,9 @@
 //! taken at once: they change nothing. Its cost is bounded by [`Limits::configurations_max`] and
 //! [`Limits::memory_bytes_max`].
 
-use crate::history::{History, Value};
+use crate::history::History;
 use crate::linearizability::Limits;
+use crate::linearizability::places::Places;
 use crate::spec::{DecodeError, Decoded, Effect, Spec};
 use crate::verdict::{Anomaly, Verdict};
 use std::collections::{BTreeMap, HashSet};
@@ -56,7 +57,7 @@ struct Programs<S: Spec> {
 
 impl<S: Spec> Programs<S> {
     fn new(spec: &S, history: &History) -> Result<Self, DecodeError> {
-        let mut objects: BTreeMap<Option<Value>, usize> = BTreeMap::new();
+        let mut places = Places::new(spec, history.operations());
         let mut numbers: BTreeMap<u64, usize> = BTreeMap::new();
         let mut programs = Self {
             objects: 0,
@@ -70,8 +71,7 @@ impl<S: Spec> Programs<S> {
                 Decoded::Uncertain(decoded) => (decoded, None),
                 Decoded::Absent => continue,
             };
-            let fresh = objects.len();
-            let object = *objects.entry(spec.key(&operation)).or_insert(fresh);
+            let object = places.of(operation.id);
             let fresh = numbers.len();
             let process = *numbers.entry(operation.process).or_insert(fresh);
             if process == fresh {
@@ -94,7 +94,7 @@ impl<S: Spec> Programs<S> {
                 programs.optional.push((process, after, step));
             }
         }
-        programs.objects = objects.len();
+        programs.objects = places.count();
         Ok(programs)
     }
 }

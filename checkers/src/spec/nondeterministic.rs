@@ -4,7 +4,7 @@
 //! set construction of automata.
 
 use super::{DecodeError, DecodedBy, Reason, Spec};
-use crate::history::{self, Value, ValueRef};
+use crate::history::{self, ValueRef};
 use std::fmt;
 use std::hash::Hash;
 
@@ -32,9 +32,9 @@ pub trait Nondeterministic: Sync {
         0
     }
 
-    /// See [`Spec::key`].
-    fn key(&self, operation: &history::Operation<'_>) -> Option<Value> {
-        operation.key.map(ValueRef::to_value)
+    /// See [`Spec::part`].
+    fn part<'h>(&self, _f: &str, _input: ValueRef<'h>) -> Option<ValueRef<'h>> {
+        None
     }
 
     /// See [`Spec::decode`].
@@ -104,8 +104,8 @@ impl<N: Nondeterministic> Spec for PowerSet<N> {
         states.capacity() * size_of::<N::State>() + held.sum::<usize>()
     }
 
-    fn key(&self, operation: &history::Operation<'_>) -> Option<Value> {
-        self.0.key(operation)
+    fn part<'h>(&self, f: &str, input: ValueRef<'h>) -> Option<ValueRef<'h>> {
+        self.0.part(f, input)
     }
 
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {

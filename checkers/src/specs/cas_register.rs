@@ -1,12 +1,10 @@
 //! A register with compare-and-set: `read`, `write` and `cas`.
 
-use super::cell::{self, Answer, CellOperation, CellReturn, CellSpec, Deed, FailedCas};
+use super::cell::{self, CellOperation, CellReturn, CellSpec, FailedCas, Verb};
 use super::cell_decider::CellDecider;
 use super::cell_diagnosis;
 use crate::history::{self, Value};
-use crate::spec::{
-    Call, Decider, DecodeError, Decoded, DecodedBy, Diagnosis, Effect, Reason, Spec,
-};
+use crate::spec::{Call, Decider, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
 
 /// One value that is read, overwritten, and swapped if it is the expected one (`cas` of
 /// `[expected new]`). With a key on its operations: one such value per key.
@@ -52,7 +50,7 @@ impl Spec for CasRegister {
     }
 
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
-        self.seen(operation).map(cell::owned)
+        cell::decode(self, operation)
     }
 
     fn decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
@@ -65,18 +63,20 @@ impl Spec for CasRegister {
 }
 
 impl CellSpec for CasRegister {
-    fn seen<'h>(
-        &self,
-        operation: &history::Operation<'h>,
-    ) -> Result<Decoded<Deed<'h>, Answer<'h>>, DecodeError> {
-        let expected = "`read`, `write` or `cas` of a register";
-        let deed = cell::named(operation, "read", "write").unwrap_or_else(|| {
-            Err(DecodeError::new(
-                operation,
-                expected,
-                format!("`{}`", operation.f),
-            ))
-        })?;
-        Ok(cell::seen(deed, operation, self.failed_cas))
+    fn verb(&self, f: &str) -> Option<Verb> {
+        match f {
+            "read" => Some(Verb::Read),
+            "write" => Some(Verb::Write),
+            "cas" => Some(Verb::CompareAndSet),
+            _ => None,
+        }
+    }
+
+    fn expected(&self) -> &'static str {
+        "`read`, `write` or `cas` of a register"
+    }
+
+    fn failed_cas(&self) -> FailedCas {
+        self.failed_cas
     }
 }

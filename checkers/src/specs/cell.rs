@@ -103,27 +103,54 @@ pub(super) enum Answer<'h> {
     Swapped(bool),
 }
 
-/// A specification of cells. What it reads is copied only for who keeps it.
+/// A specification of cells.
 pub(super) trait CellSpec: Spec<Operation = CellOperation, Return = CellReturn> {
-    /// As [`Spec::decode`].
-    fn seen<'h>(
-        &self,
-        operation: &history::Operation<'h>,
-    ) -> Result<Decoded<Deed<'h>, Answer<'h>>, DecodeError>;
+    /// What operations of this name do.
+    fn verb(&self, f: &str) -> Option<Verb>;
+
+    /// Which verbs there are, for who knows another.
+    fn expected(&self) -> &'static str;
+
+    fn failed_cas(&self) -> FailedCas;
+
+    /// Whether an operation without a key is none of the specification.
+    fn needs_key(&self) -> bool {
+        false
+    }
 }
 
-/// What is done by a recorded operation; `None` where it is none of a cell's.
-pub(super) fn named<'h>(
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Read,
+    Write,
+    Delete,
+    CompareAndSet,
+}
+
+/// What an operation of a history means to a specification of cells. Nothing is copied.
+///
+/// # Errors
+/// Where the operation is none of the specification.
+pub(super) fn seen<'h>(
+    spec: &impl CellSpec,
     operation: &history::Operation<'h>,
-    read: &str,
-    write: &str,
-) -> Option<Result<Deed<'h>, DecodeError>> {
-    match operation.f {
-        f if f == read => Some(Ok(Deed::Read)),
-        f if f == write => Some(Ok(Deed::Write(operation.input))),
-        "cas" => Some(compare_and_set(operation)),
-        _ => None,
+) -> Result<Decoded<Deed<'h>, Answer<'h>>, DecodeError> {
+    if spec.needs_key() && operation.key.is_none() {
+        let found = format!("`{}` without a key", operation.f);
+        return Err(DecodeError::new(operation, spec.expected(), found));
     }
+    let deed = match spec.verb(operation.f) {
+        Some(Verb::Read) => Deed::Read,
+        Some(Verb::Write) => Deed::Write(operation.input),
+        Some(Verb::Delete) => Deed::Write(ValueRef::Nil),
+        Some(Verb::CompareAndSet) => compare_and_set(operation)?,
+        None => {
+            let found = format!("`{}`", operation.f);
+            return Err(DecodeError::new(operation, spec.expected(), found));
+        }
+    };
+    Ok(ended(deed, operation, spec.failed_cas()))
 }
 
 fn compare_and_set<'h>(operation: &history::Operation<'h>) -> Result<Deed<'h>, DecodeError> {
@@ -138,7 +165,7 @@ fn compare_and_set<'h>(operation: &history::Operation<'h>) -> Result<Deed<'h>, D
 }
 
 /// How the operation ended, as far as a cell is concerned.
-pub(super) fn seen<'h>(
+fn ended<'h>(
     deed: Deed<'h>,
     recorded: &history::Operation<'h>,
     failed_cas: FailedCas,
@@ -161,8 +188,16 @@ pub(super) fn seen<'h>(
     }
 }
 
+/// As [`Spec::decode`].
+pub(super) fn decode(
+    spec: &impl CellSpec,
+    operation: &history::Operation<'_>,
+) -> Result<Decoded<CellOperation, CellReturn>, DecodeError> {
+    seen(spec, operation).map(owned)
+}
+
 /// The same on its own.
-pub(super) fn owned(seen: Decoded<Deed<'_>, Answer<'_>>) -> Decoded<CellOperation, CellReturn> {
+fn owned(seen: Decoded<Deed<'_>, Answer<'_>>) -> Decoded<CellOperation, CellReturn> {
     match seen {
         Decoded::Returned(deed, answer) => Decoded::Returned(deed.to_operation(), answer.into()),
         Decoded::Uncertain(deed) => Decoded::Uncertain(deed.to_operation()),

@@ -1,11 +1,11 @@
 //! Where [`crate::Spec::decider`] meets the algorithms for registers: calls become numbers, which are few bytes,
 //! as they are read, one after another, however many keys they are on.
 
-use super::cell::{Answer, CellSpec, Deed};
+use super::cell::{self, Answer, CellSpec, Deed, Verb};
 use super::numbers::NumbersByKey;
 use super::unique_values::decided;
-use crate::history::{Operation, Value};
-use crate::linearizability::unique::cell::{self, Cell, CellAction};
+use crate::history::{Operation, Operations, Outcome, Value};
+use crate::linearizability::unique::cell::{Cell, CellAction, CellOperation, INITIAL};
 use crate::linearizability::unique::{Span, cas_chains, register};
 use crate::spec::{Decided, Decider, DecodeError, Decoded, NEVER};
 
@@ -15,14 +15,15 @@ pub(super) struct CellDecider<'a, S> {
     initial: &'a Value,
     numbers: NumbersByKey,
     keys: Vec<Calls>,
-    operations_max: usize,
+    /// By name of the history, as far as they were met.
+    verbs: Vec<Option<Verb>>,
 }
 
 /// The calls on one key.
 #[derive(Default)]
 struct Calls {
     ids: Vec<u32>,
-    operations: Vec<cell::CellOperation>,
+    operations: Vec<CellOperation>,
     produced: Produced,
     has_cas: bool,
 }
@@ -46,22 +47,19 @@ impl<'a, S: CellSpec> CellDecider<'a, S> {
             initial,
             numbers: NumbersByKey::new(operations_max),
             keys: Vec::new(),
-            operations_max,
+            verbs: Vec::new(),
         }))
     }
 
-    fn begin(&mut self) {
-        let key = self.keys.len();
-        let mut calls = Calls::default();
-        if key == 0 {
-            // Most histories have no other.
-            calls.ids.reserve_exact(self.operations_max);
-            calls.operations.reserve_exact(self.operations_max);
+    /// What an operation does, if it may be on this key.
+    fn verb(&mut self, operations: Operations<'_>, id: usize) -> Option<Verb> {
+        let name = operations.f_number(id);
+        if name >= self.verbs.len() {
+            let verbs = operations.names().map(|name| self.spec.verb(name));
+            self.verbs = verbs.collect();
         }
-        let initial = self.numbers.of(key, self.initial.into());
-        assert!(initial == cell::INITIAL, "it is met first");
-        calls.produced.add(initial);
-        self.keys.push(calls);
+        let is_of_key = !self.spec.needs_key() || operations.key_number(id).is_some();
+        self.verbs[name].filter(|_| is_of_key)
     }
 
     /// What is done to the register of a key, unless it says nothing.
@@ -88,11 +86,19 @@ impl<'a, S: CellSpec> CellDecider<'a, S> {
 }
 
 impl<S: CellSpec> Decider for CellDecider<'_, S> {
+    fn begin(&mut self, operations: usize) {
+        let key = self.keys.len();
+        let mut calls = Calls::default();
+        calls.ids.reserve_exact(operations);
+        calls.operations.reserve_exact(operations);
+        let initial = self.numbers.of(key, self.initial.into());
+        assert!(initial == INITIAL, "it is met first");
+        calls.produced.add(initial);
+        self.keys.push(calls);
+    }
+
     fn take(&mut self, key: usize, operation: &Operation<'_>) -> Result<(), DecodeError> {
-        if key == self.keys.len() {
-            self.begin();
-        }
-        let (deed, answer) = match self.spec.seen(operation)? {
+        let (deed, answer) = match cell::seen(self.spec, operation)? {
             Decoded::Returned(deed, answer) => (deed, Some(answer)),
             Decoded::Uncertain(deed) => (deed, None),
             Decoded::Absent => return Ok(()),
@@ -102,12 +108,37 @@ impl<S: CellSpec> Decider for CellDecider<'_, S> {
         }
         let completed = operation.completed.filter(|_| answer.is_some());
         let answer = answer.filter(|_| completed.is_some());
-        let span = Span {
-            invoked: operation.invoked as u32,
-            returned: completed.map_or(NEVER, |completed| completed as u32),
-        };
         if let Some(action) = self.action(key, &deed, answer) {
-            self.keys[key].push(operation.id as u32, cell::CellOperation { span, action });
+            let span = span(operation.invoked, completed);
+            self.keys[key].push(operation.id as u32, CellOperation { span, action });
+        }
+        Ok(())
+    }
+
+    /// Most operations read and write, and are told by few columns.
+    fn take_from(
+        &mut self,
+        key: usize,
+        operations: Operations<'_>,
+        id: usize,
+    ) -> Result<(), DecodeError> {
+        let (verb, completed) = (self.verb(operations, id), operations.completed(id));
+        let value = match (verb, operations.outcome(id)) {
+            (Some(Verb::Read), Outcome::Ok) => operations.output(id),
+            (Some(Verb::Write), Outcome::Ok | Outcome::Info) => operations.input(id),
+            _ => {
+                let operation = operations.get(id).expect("the operation is the history's");
+                return self.take(key, &operation);
+            }
+        };
+        if !self.keys[key].is_hopeless() {
+            let number = self.numbers.of(key, value);
+            let action = match verb {
+                Some(Verb::Write) => CellAction::Write(number),
+                _ => CellAction::Read(number),
+            };
+            let span = span(operations.invoked(id), completed);
+            self.keys[key].push(id as u32, CellOperation { span, action });
         }
         Ok(())
     }
@@ -130,13 +161,20 @@ impl<S: CellSpec> Decider for CellDecider<'_, S> {
     }
 }
 
+fn span(invoked: usize, completed: Option<usize>) -> Span {
+    Span {
+        invoked: invoked as u32,
+        returned: completed.map_or(NEVER, |completed| completed as u32),
+    }
+}
+
 impl Calls {
     /// Whether the chains of compare-and-sets are not known.
     fn is_hopeless(&self) -> bool {
         self.has_cas && self.produced.is_any_twice
     }
 
-    fn push(&mut self, id: u32, operation: cell::CellOperation) {
+    fn push(&mut self, id: u32, operation: CellOperation) {
         match operation.action {
             CellAction::Write(value) => self.produced.add(value),
             CellAction::CompareAndSet { new, .. } => {

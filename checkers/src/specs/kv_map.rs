@@ -1,12 +1,10 @@
 //! A map from keys to values: `get`, `put`, `cas` and `delete`, each on a key.
 
-use super::cell::{self, Answer, CellOperation, CellReturn, CellSpec, Deed, FailedCas};
+use super::cell::{self, CellOperation, CellReturn, CellSpec, FailedCas, Verb};
 use super::cell_decider::CellDecider;
 use super::cell_diagnosis;
-use crate::history::{self, Value, ValueRef};
-use crate::spec::{
-    Call, Decider, DecodeError, Decoded, DecodedBy, Diagnosis, Effect, Reason, Spec,
-};
+use crate::history::{self, Value};
+use crate::spec::{Call, Decider, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
 
 /// A map in which an absent key reads as `nil`: a `delete` is a `put` of `nil`, and a `cas` of
 /// `[nil new]` creates. Keys are independent, so each is judged alone.
@@ -52,7 +50,7 @@ impl Spec for KvMap {
     }
 
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
-        self.seen(operation).map(cell::owned)
+        cell::decode(self, operation)
     }
 
     fn decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
@@ -65,29 +63,25 @@ impl Spec for KvMap {
 }
 
 impl CellSpec for KvMap {
-    fn seen<'h>(
-        &self,
-        operation: &history::Operation<'h>,
-    ) -> Result<Decoded<Deed<'h>, Answer<'h>>, DecodeError> {
-        let expected = "`get`, `put`, `cas` or `delete` of a key";
-        if operation.key.is_none() {
-            return Err(DecodeError::new(
-                operation,
-                expected,
-                format!("`{}` without a key", operation.f),
-            ));
+    fn verb(&self, f: &str) -> Option<Verb> {
+        match f {
+            "get" => Some(Verb::Read),
+            "put" => Some(Verb::Write),
+            "cas" => Some(Verb::CompareAndSet),
+            "delete" => Some(Verb::Delete),
+            _ => None,
         }
-        let deed = match cell::named(operation, "get", "put") {
-            Some(named) => named?,
-            None if operation.f == "delete" => Deed::Write(ValueRef::Nil),
-            None => {
-                return Err(DecodeError::new(
-                    operation,
-                    expected,
-                    format!("`{}`", operation.f),
-                ));
-            }
-        };
-        Ok(cell::seen(deed, operation, self.failed_cas))
+    }
+
+    fn expected(&self) -> &'static str {
+        "`get`, `put`, `cas` or `delete` of a key"
+    }
+
+    fn failed_cas(&self) -> FailedCas {
+        self.failed_cas
+    }
+
+    fn needs_key(&self) -> bool {
+        true
     }
 }

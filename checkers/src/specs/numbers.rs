@@ -94,7 +94,7 @@ impl Numbers {
 }
 
 /// A number for each value of a key, from 0 on in the order in which they were first met there.
-pub(super) struct NumbersByKey {
+pub(crate) struct NumbersByKey {
     /// Over all keys.
     values: Numbers,
     /// By value: the key on which it was met last, and its number there. Most are met on one alone.
@@ -107,7 +107,7 @@ pub(super) struct NumbersByKey {
 
 impl NumbersByKey {
     /// For about so many values.
-    pub(super) fn new(expected: usize) -> Self {
+    pub(crate) fn new(expected: usize) -> Self {
         Self {
             values: Numbers::new(expected),
             last: Vec::new(),
@@ -116,10 +116,10 @@ impl NumbersByKey {
         }
     }
 
-    /// The number of a value of a key. Keys are met in their order.
-    pub(super) fn of(&mut self, key: usize, value: ValueRef<'_>) -> u32 {
-        if key == self.counts.len() {
-            self.counts.push(0);
+    /// The number of a value of a key.
+    pub(crate) fn of(&mut self, key: usize, value: ValueRef<'_>) -> u32 {
+        if key >= self.counts.len() {
+            self.counts.resize(key + 1, 0);
         }
         let value = self.values.of(value);
         match self.last.get(value as usize) {

@@ -1,12 +1,10 @@
 //! A register: `read` and `write`.
 
-use super::cell::{self, Answer, CellOperation, CellReturn, CellSpec, Deed, FailedCas};
+use super::cell::{self, CellOperation, CellReturn, CellSpec, FailedCas, Verb};
 use super::cell_decider::CellDecider;
 use super::cell_diagnosis;
 use crate::history::{self, Value};
-use crate::spec::{
-    Call, Decider, DecodeError, Decoded, DecodedBy, Diagnosis, Effect, Reason, Spec,
-};
+use crate::spec::{Call, Decider, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
 
 /// One value that is read and overwritten. With a key on its operations: one such value per key.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +48,7 @@ impl Spec for Register {
     }
 
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
-        self.seen(operation).map(cell::owned)
+        cell::decode(self, operation)
     }
 
     fn decider(&self, operations_max: usize) -> Option<Box<dyn Decider + '_>> {
@@ -63,20 +61,19 @@ impl Spec for Register {
 }
 
 impl CellSpec for Register {
-    fn seen<'h>(
-        &self,
-        operation: &history::Operation<'h>,
-    ) -> Result<Decoded<Deed<'h>, Answer<'h>>, DecodeError> {
-        match cell::named(operation, "read", "write") {
-            Some(Ok(Deed::CompareAndSet { .. }) | Err(_)) | None => {
-                let expected = "`read` or `write` of a register";
-                Err(DecodeError::new(
-                    operation,
-                    expected,
-                    format!("`{}`", operation.f),
-                ))
-            }
-            Some(Ok(deed)) => Ok(cell::seen(deed, operation, FailedCas::Dropped)),
+    fn verb(&self, f: &str) -> Option<Verb> {
+        match f {
+            "read" => Some(Verb::Read),
+            "write" => Some(Verb::Write),
+            _ => None,
         }
+    }
+
+    fn expected(&self) -> &'static str {
+        "`read` or `write` of a register"
+    }
+
+    fn failed_cas(&self) -> FailedCas {
+        FailedCas::Dropped
     }
 }

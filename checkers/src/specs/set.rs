@@ -111,12 +111,8 @@ impl Spec for ElementSet {
         }
     }
 
-    fn key(&self, recorded: &history::Operation<'_>) -> Option<Value> {
-        let element = recorded.input.to_value();
-        match recorded.key {
-            None => Some(element),
-            Some(key) => Some(Value::List(vec![key.to_value(), element])),
-        }
+    fn part<'h>(&self, _f: &str, element: ValueRef<'h>) -> Option<ValueRef<'h>> {
+        Some(element)
     }
 
     fn decode(&self, recorded: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {

@@ -38,10 +38,11 @@ pub(super) trait Gather<S: Spec>: Send + Sync {
 }
 
 impl<S: Spec, Gathered: Gather<S>> Decider for EachKey<'_, S, Gathered> {
+    fn begin(&mut self, _operations: usize) {
+        self.gathered.push(Gathered::new(self.operations_max));
+    }
+
     fn take(&mut self, key: usize, operation: &Operation<'_>) -> Result<(), DecodeError> {
-        if key == self.gathered.len() {
-            self.gathered.push(Gathered::new(self.operations_max));
-        }
         if let Some(called) = called(self.spec, operation)? {
             self.gathered[key].take(&called);
         }

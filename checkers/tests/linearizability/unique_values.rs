@@ -2,7 +2,7 @@
 //! verdict, and the first event with which a bad history is bad.
 
 use squall_checkers::history::{
-    self, Event, EventKind, History, HistoryBuilder, ProcessReuse, Value,
+    self, Event, EventKind, History, HistoryBuilder, ProcessReuse, Value, ValueRef,
 };
 use squall_checkers::linearizability::{Limits, check};
 use squall_checkers::spec::{Call, DecodeError, DecodedBy, Diagnosis, Effect, Reason, Spec};
@@ -44,8 +44,8 @@ impl<S: Spec> Spec for Searched<S> {
         self.0.only_state(operation, returned)
     }
 
-    fn key(&self, operation: &history::Operation<'_>) -> Option<Value> {
-        self.0.key(operation)
+    fn part<'h>(&self, f: &str, input: ValueRef<'h>) -> Option<ValueRef<'h>> {
+        self.0.part(f, input)
     }
 
     fn decode(&self, operation: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {

@@ -1,7 +1,7 @@
 //! A checker that tries every order: too slow to use, too simple to be wrong.
 
 use squall_checkers::history::{
-    Event, EventKind, History, Operation, Outcome, ProcessReuse, Value,
+    Event, EventKind, History, Operation, Outcome, ProcessReuse, Value, ValueRef,
 };
 use squall_checkers::linearizability::{Limits, Online, check, verify_order};
 use squall_checkers::spec::{Decoded, DecodedBy, Spec};
@@ -20,18 +20,27 @@ pub(crate) fn is_linearizable<S: Spec>(spec: &S, history: &History) -> bool {
 fn candidates<'a, S: Spec>(
     spec: &S,
     history: &'a History,
-) -> BTreeMap<Option<Value>, Vec<Candidate<'a, S>>> {
-    let mut objects: BTreeMap<Option<Value>, Vec<Candidate<'_, S>>> = BTreeMap::new();
+) -> BTreeMap<ObjectKey, Vec<Candidate<'a, S>>> {
+    let mut objects: BTreeMap<ObjectKey, Vec<Candidate<'_, S>>> = BTreeMap::new();
     for recorded in history.operations() {
         let decoded = spec.decode(&recorded).expect("tests use known operations");
         if decoded != Decoded::Absent {
             objects
-                .entry(spec.key(&recorded))
+                .entry(object(spec, &recorded))
                 .or_default()
                 .push(Candidate { recorded, decoded });
         }
     }
     objects
+}
+
+/// The key, and the part of it.
+type ObjectKey = [Option<Value>; 2];
+
+/// What operation concerns which object.
+fn object<S: Spec>(spec: &S, recorded: &Operation<'_>) -> ObjectKey {
+    let part = spec.part(recorded.f, recorded.input);
+    [recorded.key, part].map(|name| name.map(ValueRef::to_value))
 }
 
 struct Candidate<'a, S: Spec> {
@@ -154,7 +163,8 @@ fn is_impossible_alone<S: Spec>(spec: &S, history: &History, witness: &[usize]) 
     let later = only_certain(history, witness, first);
     let key = witness
         .first()
-        .and_then(|&id| spec.key(&history.operation(id)));
+        .map(|&id| object(spec, &history.operation(id)))
+        .unwrap_or_default();
     let candidates = candidates(spec, &later).remove(&key).unwrap_or_default();
     let candidates: Vec<&Candidate<'_, S>> = candidates.iter().collect();
     let states = reachable_states(spec, &from_start, &key);
@@ -164,7 +174,7 @@ fn is_impossible_alone<S: Spec>(spec: &S, history: &History, witness: &[usize]) 
 }
 
 /// Every state that the history's operations on a key can lead to, in any order.
-fn reachable_states<S: Spec>(spec: &S, history: &History, key: &Option<Value>) -> Vec<S::State> {
+fn reachable_states<S: Spec>(spec: &S, history: &History, key: &ObjectKey) -> Vec<S::State> {
     let candidates = candidates(spec, history).remove(key).unwrap_or_default();
     let mut states = vec![spec.initial()];
     let mut next = 0;
