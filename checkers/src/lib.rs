@@ -21,6 +21,7 @@ pub mod isolation;
 pub mod linearizability;
 pub mod model;
 pub mod named;
+mod random;
 pub mod sessions;
 mod sorting;
 pub mod spec;

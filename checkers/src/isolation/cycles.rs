@@ -390,6 +390,7 @@ fn between_transactions(part: &Subgraph, cycle: &[Edge]) -> Vec<Edge> {
 mod tests {
     use super::super::models::{ConsistencyModel, rules_out};
     use super::*;
+    use crate::random::Random;
 
     const KINDS: [Kinds; 5] = [
         Kinds::WRITE_WRITE,
@@ -398,19 +399,6 @@ mod tests {
         Kinds::PROCESS,
         Kinds::REALTIME,
     ];
-
-    /// Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, end: u64) -> u64 {
-            self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let mut word = self.0;
-            word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-            (word ^ word >> 31) % end
-        }
-    }
 
     /// Session order and real time alone never go in a circle: their edges lead to higher numbers.
     fn random_edges(random: &mut Random, transactions: u64) -> Vec<Edge> {

@@ -137,7 +137,7 @@ mod tests {
         let names = firsts.map(|id| {
             places
                 .name(id)
-                .map_or("–".to_owned(), |name| name.to_string())
+                .map_or_else(|| "–".to_owned(), |name| name.to_string())
         });
         let names = names.collect();
         (numbers, names)

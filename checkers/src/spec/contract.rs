@@ -5,6 +5,7 @@
 //! lets [`verify`] try it on operations of its own choice.
 
 use super::{Effect, Spec};
+use crate::random::Random;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use thiserror::Error;
@@ -91,18 +92,6 @@ where
         }
     }
     Ok(())
-}
-
-/// Splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
 }
 
 struct Trial<'a, S: Spec> {

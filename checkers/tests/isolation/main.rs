@@ -2,5 +2,7 @@
 
 mod closed_predicate;
 mod list_append;
+#[path = "../../src/random.rs"]
+mod random;
 mod rw_register;
 mod sessions;

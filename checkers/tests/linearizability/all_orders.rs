@@ -2,6 +2,7 @@
 //! random larger ones, and on good ones in which one read was changed.
 
 use super::brute_force::{compare, first_bad_event, first_bad_event_online, history};
+use crate::random::{Random, cases};
 use squall_checkers::Verdict;
 use squall_checkers::history::{Event, EventKind, Value};
 use squall_checkers::linearizability::{Limits, Method, NotAnOrder, Strategy, check, check_with};
@@ -280,29 +281,9 @@ fn truthful(menu: &[Item], numbers: &[u32], operations_max: usize) -> Vec<Event>
     events
 }
 
-/// Splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn numbers(&mut self, count_max: u64) -> Vec<u32> {
-        let count = 4 + self.next() % (count_max - 4);
-        (0..count).map(|_| self.next() as u32).collect()
-    }
-}
-
-/// How many random histories each test makes; `SQUALL_CASES` asks for more.
-fn cases(default: u64) -> u64 {
-    let asked = std::env::var("SQUALL_CASES");
-    asked.map_or(default, |asked| {
-        asked.parse().expect("SQUALL_CASES is a number")
-    })
+fn numbers(random: &mut Random, count_max: u64) -> Vec<u32> {
+    let count = 4 + random.next() % (count_max - 4);
+    (0..count).map(|_| random.next() as u32).collect()
 }
 
 /// Histories in which a checker of ours was once wrong.
@@ -331,7 +312,7 @@ fn agrees_with_every_order_on_random_registers() {
     let menu = register_menu(3);
     let mut random = Random(1);
     for _ in 0..cases(1500) {
-        let numbers = random.numbers(24);
+        let numbers = numbers(&mut random, 24);
         compare(&Register::default(), &history_from(&menu, &numbers, 9));
     }
 }
@@ -341,7 +322,7 @@ fn agrees_with_every_order_on_random_cas_registers() {
     let menu = cas_menu(3);
     let mut random = Random(2);
     for _ in 0..cases(1500) {
-        let numbers = random.numbers(24);
+        let numbers = numbers(&mut random, 24);
         for failed_cas in [FailedCas::Dropped, FailedCas::Observed] {
             let spec = CasRegister {
                 initial: Value::Int(0),
@@ -357,7 +338,7 @@ fn agrees_with_every_order_on_random_maps() {
     let menu = map_menu(2, 2);
     let mut random = Random(3);
     for _ in 0..cases(1500) {
-        let numbers = random.numbers(24);
+        let numbers = numbers(&mut random, 24);
         for failed_cas in [FailedCas::Dropped, FailedCas::Observed] {
             let spec = KvMap {
                 initial: Value::Nil,
@@ -374,7 +355,7 @@ fn accepts_what_a_register_answers_and_judges_one_changed_read() {
     let mut random = Random(4);
     let mut refused = 0;
     for _ in 0..cases(1500) {
-        let numbers = random.numbers(24);
+        let numbers = numbers(&mut random, 24);
         let mut events = truthful(&menu, &numbers, 9);
         assert!(compare(&Register::default(), &events), "{events:#?}");
         refused += u64::from(

@@ -3,4 +3,6 @@
 mod all_orders;
 mod brute_force;
 mod objects;
+#[path = "../../src/random.rs"]
+mod random;
 mod unique_values;

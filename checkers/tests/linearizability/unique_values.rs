@@ -1,6 +1,7 @@
 //! Where values are unique, the algorithms for that and the search agree, on histories of some size: the
 //! verdict, and the first event with which a bad history is bad.
 
+use crate::random::{Random, cases};
 use squall_checkers::history::{
     self, Event, EventKind, History, HistoryBuilder, ProcessReuse, Value, ValueRef,
 };
@@ -54,27 +55,6 @@ impl<S: Spec> Spec for Searched<S> {
 
     fn diagnose(&self, _calls: &[Call<'_, Self>], _culprit: usize) -> Option<Diagnosis> {
         None
-    }
-}
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, count: usize) -> usize {
-        (self.next() % count as u64) as usize
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
     }
 }
 
@@ -363,16 +343,10 @@ fn only_certain(history: &History, certain: &[usize]) -> History {
     relaxed.expect("the events are those of a history")
 }
 
-/// So many histories of each kind; `SQUALL_CASES` asks for more.
-fn cases() -> usize {
-    let asked = std::env::var("SQUALL_CASES").ok();
-    asked.and_then(|text| text.parse().ok()).unwrap_or(40)
-}
-
 fn compare_all(seed: u64, mut one: impl FnMut(usize, usize, &mut Random, &mut Tally)) {
     let mut tally = Tally::default();
     let mut random = Random(seed);
-    for _ in 0..cases() {
+    for _ in 0..cases(40) {
         let (operations, crash_in) = (20 + random.below(181), 20 + random.below(400));
         one(operations, crash_in, &mut random, &mut tally);
     }

@@ -29,7 +29,7 @@ fn calls() -> impl Strategy<Value = Call> + Clone {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: crate::simulated::cases(2000) as u32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::random::cases(2000) as u32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn agrees_with_the_law(history in woven(calls())) {

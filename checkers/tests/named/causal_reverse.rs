@@ -1,7 +1,8 @@
 //! Later writes that are seen without earlier ones.
 
 use crate::histories::*;
-use crate::simulated::{Classes, Random, Simulated, agree, ask, judge_many, simulate};
+use crate::random::Random;
+use crate::simulated::{Classes, Simulated, agree, ask, judge_many, simulate};
 use expect_test::{Expect, expect};
 use squall_checkers::history::{History, Operation, Outcome, Value, ValueRef};
 use squall_checkers::named::causal_reverse;
@@ -66,10 +67,10 @@ struct Table {
 
 impl Simulated for Table {
     fn ask(&mut self, random: &mut Random, _client: usize) -> Call {
-        if random.once_in(2) {
+        if random.one_in(2) {
             return ask("read", Value::Nil);
         }
-        self.next += i64::from(!random.once_in(12));
+        self.next += i64::from(!random.one_in(12));
         ask("write", self.next.into())
     }
 
@@ -81,13 +82,13 @@ impl Simulated for Table {
             return Value::Int(value);
         }
         let mut shown = self.rows.clone();
-        if random.once_in(4) {
+        if random.one_in(4) {
             shown.truncate(random.below(shown.len() as u64 + 1) as usize);
         }
-        if random.once_in(8) && !shown.is_empty() {
+        if random.one_in(8) && !shown.is_empty() {
             shown.remove(random.below(shown.len() as u64) as usize);
         }
-        if random.once_in(40) {
+        if random.one_in(40) {
             shown.push(random.below(8));
         }
         ints(&shown)

@@ -1,7 +1,8 @@
 //! Counters.
 
 use crate::histories::*;
-use crate::simulated::{self, Classes, Random, Simulated, agree, ask, judge_many, simulate};
+use crate::random::{Random, cases};
+use crate::simulated::{Classes, Simulated, agree, ask, judge_many, simulate};
 use expect_test::{Expect, expect};
 use squall_checkers::history::{EventKind, History, Outcome, Value};
 use squall_checkers::named::counter::{self, CounterOptions, FreshReads};
@@ -63,7 +64,7 @@ impl Simulated for Counter {
     }
 
     fn act(&mut self, random: &mut Random, _client: usize, asked: &Call) -> Value {
-        let error = random.once_in(self.error_in);
+        let error = random.one_in(self.error_in);
         match &asked.input {
             Value::Int(delta) => {
                 self.value += if error {
@@ -83,8 +84,8 @@ impl Simulated for Counter {
 fn agrees_with_every_choice_of_adds() {
     judge_many(1500, |random| {
         let options = CounterOptions {
-            exact: random.once_in(2),
-            fresh: if random.once_in(2) {
+            exact: random.one_in(2),
+            fresh: if random.one_in(2) {
                 FreshReads::All
             } else {
                 FreshReads::Final
@@ -106,7 +107,7 @@ fn agrees_with_every_choice_of_adds() {
 
 #[test]
 fn a_right_counter_is_valid() {
-    for seed in 0..simulated::cases(300) {
+    for seed in 0..cases(300) {
         let mut system = Counter {
             value: 0,
             unit: 1,

@@ -1,7 +1,8 @@
 //! Logs of messages.
 
 use crate::histories::*;
-use crate::simulated::{Classes, Random, Simulated, agree, ask, judge_many, simulate};
+use crate::random::Random;
+use crate::simulated::{Classes, Simulated, agree, ask, judge_many, simulate};
 use expect_test::{Expect, expect};
 use squall_checkers::history::{EventKind, History, Operation, Outcome, ProcessReuse, Value};
 use squall_checkers::named::kafka::{self, Consume, KafkaOptions};
@@ -337,7 +338,7 @@ impl Broker {
 
     fn send(&mut self, random: &mut Random, key: i64, value: i64) -> Value {
         let log = &mut self.logs[key as usize];
-        let error = random.once_in(self.error_in);
+        let error = random.one_in(self.error_in);
         match random.below(3) {
             0 if error && !log.is_empty() => log[0] = value,
             1 if error && !log.is_empty() => log.insert(0, value),
@@ -345,7 +346,7 @@ impl Broker {
             _ => log.push(value),
         }
         let offset = log.len() as i64 - 1;
-        let pair = if random.once_in(5) {
+        let pair = if random.one_in(5) {
             Value::Int(value)
         } else {
             ints(&[offset, value])
@@ -361,7 +362,7 @@ impl Broker {
             let end = log.len().min(*position + 3);
             let mut places: Vec<usize> = (*position..end).collect();
             *position = end;
-            if random.once_in(self.error_in) && !places.is_empty() {
+            if random.one_in(self.error_in) && !places.is_empty() {
                 let place = places.remove(random.below(places.len() as u64) as usize);
                 if self.hides {
                     self.hidden.insert((key, place));
@@ -371,7 +372,7 @@ impl Broker {
             let rows = places
                 .iter()
                 .map(|&place| ints(&[place as i64, log[place]]));
-            if random.once_in(2 * self.error_in) {
+            if random.one_in(2 * self.error_in) {
                 *position = position.saturating_sub(1);
             }
             keys.insert(Value::Int(key), Value::List(rows.collect()));
@@ -382,21 +383,21 @@ impl Broker {
 
 impl Simulated for Broker {
     fn ask(&mut self, random: &mut Random, _client: usize) -> Call {
-        if random.once_in(10) {
+        if random.one_in(10) {
             return ask(
                 "assign",
-                ints(if random.once_in(2) { &[0] } else { &[0, 1] }),
+                ints(if random.one_in(2) { &[0] } else { &[0, 1] }),
             );
         }
-        let is_early = random.once_in(self.error_in);
+        let is_early = random.one_in(self.error_in);
         let count = 1 + random.below(3);
         let mut parts = Vec::new();
         for _ in 0..count {
-            if random.once_in(2) {
+            if random.one_in(2) {
                 parts.push(Value::List(vec!["poll".into()]));
                 continue;
             }
-            self.next += i64::from(!random.once_in(30));
+            self.next += i64::from(!random.one_in(30));
             let (key, value) = (random.below(2), 100 + self.next);
             if is_early {
                 let answer = self.send(random, key, value);
@@ -465,7 +466,7 @@ fn verify_circles(history: &History, verdict: &Result<Verdict, DecodeError>) {
 #[test]
 fn agrees_with_the_laws() {
     judge_many(1500, |random| {
-        let consume = if random.once_in(2) {
+        let consume = if random.one_in(2) {
             Consume::Assign
         } else {
             Consume::Subscribe

@@ -1,7 +1,8 @@
 //! Locks.
 
 use crate::histories::*;
-use crate::simulated::{Classes, Random, Simulated, agree, ask, judge_many, simulate};
+use crate::random::Random;
+use crate::simulated::{Classes, Simulated, agree, ask, judge_many, simulate};
 use expect_test::{Expect, expect};
 use squall_checkers::history::{History, Operation, Outcome, Value};
 use squall_checkers::named::lock::{self, LockOptions};
@@ -111,7 +112,7 @@ impl Simulated for Lock {
         match random.below(9) {
             0 => ask("renew", Value::Nil),
             1 | 2 => ask("write", Value::Int(self.tokens[client])),
-            3 | 4 if self.holder != Some(client) && !random.once_in(20) => {
+            3 | 4 if self.holder != Some(client) && !random.one_in(20) => {
                 ask("acquire", Value::Nil)
             }
             3 | 4 => ask("release", Value::Nil),
@@ -124,7 +125,7 @@ impl Simulated for Lock {
         match asked.f {
             "acquire" => {
                 self.holder = Some(client);
-                self.token += if random.once_in(24) { 0 } else { 1 };
+                self.token += if random.one_in(24) { 0 } else { 1 };
                 self.tokens[client] = self.token;
                 Value::Int(self.token)
             }
@@ -145,7 +146,7 @@ fn agrees_with_the_law() {
     judge_many(1500, |random| {
         let options = LockOptions {
             lease_ns: [None, Some(30), Some(60)][random.below(3) as usize],
-            crash_releases: random.once_in(2),
+            crash_releases: random.one_in(2),
             reentrant: false,
         };
         let operations = 2 + random.below(9) as usize;

@@ -1,7 +1,8 @@
 //! Long forks.
 
 use crate::histories::*;
-use crate::simulated::{Classes, Random, Simulated, agree, ask, judge_many, simulate};
+use crate::random::Random;
+use crate::simulated::{Classes, Simulated, agree, ask, judge_many, simulate};
 use expect_test::{Expect, expect};
 use squall_checkers::history::{History, Outcome, Value};
 use squall_checkers::named::long_fork;
@@ -103,12 +104,12 @@ struct Replicas {
 
 impl Simulated for Replicas {
     fn ask(&mut self, random: &mut Random, _client: usize) -> Call {
-        let key = random.below(KEYS as u64);
-        if random.once_in(2) && !std::mem::replace(&mut self.written[key as usize], true) {
+        let key = random.below(KEYS);
+        if random.one_in(2) && !std::mem::replace(&mut self.written[key as usize], true) {
             let part = [Value::from("w"), key.into(), (key + 10).into()];
             return ask("write", Value::List(part.into()));
         }
-        let keys = (0..KEYS).filter(|_| random.once_in(2));
+        let keys = (0..KEYS).filter(|_| random.one_in(2));
         let keys = keys.map(|key| Value::List(vec!["r".into(), key.into(), Value::Nil]));
         ask("read", Value::List(keys.collect()))
     }
@@ -120,7 +121,7 @@ impl Simulated for Replicas {
         if let [_, Value::Int(key), _] = parts.as_slice()
             && asked.f == "write"
         {
-            let is_late = random.once_in(self.lag_in);
+            let is_late = random.one_in(self.lag_in);
             let first = random.below(2) as usize;
             self.values[first][*key as usize] = true;
             self.values[1 - first][*key as usize] = !is_late;

@@ -15,6 +15,8 @@ mod models;
 mod monotonic;
 mod nonce_echo;
 mod queue;
+#[path = "../../src/random.rs"]
+mod random;
 mod recovery;
 mod set;
 mod simulated;

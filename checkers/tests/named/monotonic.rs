@@ -1,7 +1,8 @@
 //! Values that only rise.
 
 use crate::histories::*;
-use crate::simulated::{Classes, Random, Simulated, agree, ask, judge_many, simulate};
+use crate::random::Random;
+use crate::simulated::{Classes, Simulated, agree, ask, judge_many, simulate};
 use expect_test::{Expect, expect};
 use squall_checkers::history::{History, Value};
 use squall_checkers::named::monotonic::{self, MonotonicOptions};
@@ -78,16 +79,16 @@ struct Counter {
 
 impl Simulated for Counter {
     fn ask(&mut self, random: &mut Random, _client: usize) -> Call {
-        let f = if random.once_in(3) { "read" } else { "add" };
+        let f = if random.one_in(3) { "read" } else { "add" };
         ask(f, Value::Nil)
     }
 
     fn act(&mut self, random: &mut Random, _client: usize, asked: &Call) -> Value {
-        self.clock += if random.once_in(16) { -2 } else { 1 };
+        self.clock += if random.one_in(16) { -2 } else { 1 };
         if asked.f == "add" {
-            self.value += i64::from(!random.once_in(20));
+            self.value += i64::from(!random.one_in(20));
             self.rows.push(ints(&[self.value, self.clock]));
-        } else if random.once_in(2) {
+        } else if random.one_in(2) {
             return Value::List(self.rows.clone());
         }
         ints(&[self.value, self.clock])
@@ -98,8 +99,8 @@ impl Simulated for Counter {
 fn agrees_with_the_law() {
     judge_many(1500, |random| {
         let options = MonotonicOptions {
-            per_process: random.once_in(2),
-            real_time: random.once_in(2),
+            per_process: random.one_in(2),
+            real_time: random.one_in(2),
         };
         let history = simulate(&mut Counter::default(), random, 3, 10);
         agree(

@@ -2,38 +2,11 @@
 //! a naive reading of their law.
 
 use crate::histories::{Call, anomaly, call, prefix};
+use crate::random::{Random, cases};
 use squall_checkers::history::{Event, EventKind, History, Value};
 use squall_checkers::spec::DecodeError;
 use squall_checkers::verdict::{Anomaly, Verdict};
 use std::collections::BTreeSet;
-
-/// Vigna's splitmix64: the same numbers everywhere.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> i64 {
-        (self.next() % bound) as i64
-    }
-
-    /// Whether something happens that does once in so many times.
-    pub(crate) fn once_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-}
-
-/// How many random histories a test judges: by default so many, as the test run must be short.
-pub(crate) fn cases(default: u64) -> u64 {
-    let told = std::env::var("SQUALL_CASES").ok();
-    told.map_or(default, |cases| cases.parse().expect("a number of cases"))
-}
 
 /// A system and its clients.
 pub(crate) trait Simulated {
@@ -66,7 +39,7 @@ pub(crate) fn simulate(
     let mut processes: Vec<usize> = (0..clients).collect();
     let mut events: Vec<Event> = Vec::new();
     let mut asked = 0;
-    while asked < operations || events.len() < 2 * operations && !random.once_in(6) {
+    while asked < operations || events.len() < 2 * operations && !random.one_in(6) {
         let client = random.below(clients as u64) as usize;
         let process = processes[client] as u64;
         let now = std::mem::replace(&mut doing[client], Doing::Nothing);
@@ -90,7 +63,7 @@ pub(crate) fn simulate(
                     1 | 2 => EventKind::Info,
                     _ => EventKind::Ok,
                 };
-                let happens = end == EventKind::Ok || end == EventKind::Info && random.once_in(2);
+                let happens = end == EventKind::Ok || end == EventKind::Info && random.one_in(2);
                 let answer = if happens {
                     system.act(random, client, &asked)
                 } else {

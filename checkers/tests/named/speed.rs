@@ -2,7 +2,8 @@
 //! and the processor time is printed.
 
 use crate::histories::{Call, ints, told};
-use crate::simulated::{Random, Simulated, ask, simulate};
+use crate::random::Random;
+use crate::simulated::{Simulated, ask, simulate};
 use squall_checkers::history::{History, Value};
 use squall_checkers::named::counter::CounterOptions;
 use squall_checkers::named::set::SetOptions;
@@ -37,7 +38,7 @@ impl Simulated for System {
     fn ask(&mut self, random: &mut Random, client: usize) -> Call {
         self.clock += 1;
         let next = Value::Int(self.clock);
-        let is_read = random.once_in(self.reads_in);
+        let is_read = random.one_in(self.reads_in);
         match self.which {
             "counter" if is_read => ask("read", Value::Nil),
             "counter" => ask("add", (random.below(9) - 2).into()),

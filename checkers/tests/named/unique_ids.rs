@@ -1,7 +1,8 @@
 //! Unique ids.
 
 use crate::histories::*;
-use crate::simulated::{Classes, Random, Simulated, agree, ask, judge_many, simulate};
+use crate::random::Random;
+use crate::simulated::{Classes, Simulated, agree, ask, judge_many, simulate};
 use expect_test::{Expect, expect};
 use squall_checkers::history::{History, Value};
 use squall_checkers::named::unique_ids::{self, UniqueIdsOptions};
@@ -41,7 +42,7 @@ impl Simulated for Generator {
     }
 
     fn act(&mut self, random: &mut Random, _client: usize, _asked: &Call) -> Value {
-        self.0 += if random.once_in(14) { -2 } else { 1 };
+        self.0 += if random.one_in(14) { -2 } else { 1 };
         Value::Int(self.0)
     }
 }
@@ -50,8 +51,8 @@ impl Simulated for Generator {
 fn agrees_with_the_law() {
     judge_many(1500, |random| {
         let options = UniqueIdsOptions {
-            rises_per_process: random.once_in(2),
-            rises_in_real_time: random.once_in(2),
+            rises_per_process: random.one_in(2),
+            rises_in_real_time: random.one_in(2),
         };
         let history = simulate(&mut Generator(0), random, 3, 12);
         agree(

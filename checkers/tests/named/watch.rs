@@ -1,7 +1,8 @@
 //! Watches.
 
 use crate::histories::*;
-use crate::simulated::{Classes, Random, Simulated, agree, ask, judge_many, simulate};
+use crate::random::Random;
+use crate::simulated::{Classes, Simulated, agree, ask, judge_many, simulate};
 use expect_test::{Expect, expect};
 use squall_checkers::history::{History, Operation, Outcome, Value};
 use squall_checkers::named::watch::{self, Change, WatchOptions};
@@ -185,7 +186,7 @@ struct Store {
 
 impl Simulated for Store {
     fn ask(&mut self, random: &mut Random, client: usize) -> Call {
-        if random.once_in(2) {
+        if random.one_in(2) {
             self.next += 1;
             let key = Some(Value::Int(random.below(2)));
             return Call {
@@ -193,7 +194,7 @@ impl Simulated for Store {
                 ..ask("put", Value::Int(100 + self.next))
             };
         }
-        if random.once_in(5) {
+        if random.one_in(5) {
             let place = random.below(self.changes.len() as u64 + 1) as usize;
             self.positions[client] = place;
             let revision = self
@@ -212,13 +213,13 @@ impl Simulated for Store {
             (&asked.input, &asked.key, asked.f)
         {
             // Now and then two changes under two keys have one revision.
-            let is_shared = random.once_in(4)
+            let is_shared = random.one_in(4)
                 && self.changes.last().is_some_and(|last| {
                     last.1 != *key && self.positions.iter().all(|&it| it < self.changes.len())
                 });
             let revision = self.revision() + i64::from(!is_shared);
             self.changes.push((revision, *key, *value));
-            return if random.once_in(2) {
+            return if random.one_in(2) {
                 Value::Int(revision)
             } else {
                 Value::Nil
@@ -230,10 +231,10 @@ impl Simulated for Store {
             .map(|&(revision, key, value)| ints(&[revision, key, value]))
             .collect();
         self.positions[client] = self.changes.len();
-        if random.once_in(6) {
+        if random.one_in(6) {
             items.push(Value::List(vec!["progress".into(), self.revision().into()]));
         }
-        if random.once_in(self.error_in) && !items.is_empty() {
+        if random.one_in(self.error_in) && !items.is_empty() {
             let place = random.below(items.len() as u64) as usize;
             match random.below(3) {
                 0 => drop(items.remove(place)),

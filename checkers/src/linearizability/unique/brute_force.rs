@@ -2,6 +2,7 @@
 
 use super::decision::Decision;
 use super::intervals::{NEVER, Span};
+use crate::random::Random;
 use std::collections::HashSet;
 use std::hash::Hash;
 
@@ -131,26 +132,7 @@ pub(super) fn compare<O: Object>(
     }
 }
 
-/// Numbers without rhyme or reason: splitmix64.
-pub(super) struct Random(pub(super) u64);
-
 impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(super) fn below(&mut self, count: u32) -> u32 {
-        (self.next() % u64::from(count)) as u32
-    }
-
-    pub(super) fn one_in(&mut self, count: u32) -> bool {
-        self.below(count) == 0
-    }
-
     /// Spans of operations of which a few are open at once, in the order of their invocations, and
     /// a moment for each at which it may have happened.
     pub(super) fn spans(&mut self, count: usize, open_max: usize) -> Vec<(Span, u32)> {
@@ -220,10 +202,4 @@ impl<Action: Copy, Visit: FnMut(&[(Span, Action)])> Exhaustive<'_, Action, Visit
             begun[number].0.returned = NEVER;
         }
     }
-}
-
-/// How many random cases a test runs: `SQUALL_CASES` asks for more.
-pub(super) fn cases(default: u64) -> u64 {
-    let asked = std::env::var("SQUALL_CASES").ok();
-    asked.and_then(|text| text.parse().ok()).unwrap_or(default)
 }

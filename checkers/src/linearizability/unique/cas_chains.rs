@@ -301,10 +301,11 @@ impl<'a> Chains<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::brute_force::{Exhaustive, Random, Tally, cases};
+    use super::super::brute_force::{Exhaustive, Tally};
     use super::super::cell::{CellAction, CellOperation};
     use super::super::cell_cases::{Odds, check, history};
     use super::*;
+    use crate::random::{Random, cases};
 
     const ODDS: Odds = Odds {
         uncertain: 4,

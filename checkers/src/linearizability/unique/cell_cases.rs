@@ -1,9 +1,10 @@
 //! Registers for tests: the object, and histories of it, true and false.
 
-use super::brute_force::{Object, Random, Tally, compare};
+use super::brute_force::{Object, Tally, compare};
 use super::cell::{Cell, CellAction, CellOperation};
 use super::decision::Decision;
 use super::intervals::{NEVER, Span};
+use crate::random::Random;
 
 pub(super) struct Register;
 

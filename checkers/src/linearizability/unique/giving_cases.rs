@@ -1,11 +1,12 @@
 //! Histories of queues, stacks and priority queues, for tests: all small ones, and random ones of what these
 //! answer, but for a few lies.
 
-use super::brute_force::{Exhaustive, Object, Random, Tally, cases, compare};
+use super::brute_force::{Exhaustive, Object, Tally, compare};
 use super::decision::Decision;
 use super::intervals::{NEVER, Span};
 use super::queue::{self, Queue, QueueAction, QueueOperation, Words};
 use super::{priority_queue, stack};
+use crate::random::{Random, cases};
 use QueueAction::{Dequeue, DequeueEmpty, DequeueUnknown, Enqueue};
 use std::cell::Cell;
 use std::collections::VecDeque;

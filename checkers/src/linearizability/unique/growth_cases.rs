@@ -1,9 +1,10 @@
 //! Growing objects for tests: histories of them, true and false, and how they are judged.
 
-use super::brute_force::{Exhaustive, Object, Random, Tally, compare};
+use super::brute_force::{Exhaustive, Object, Tally, compare};
 use super::decision::Decision;
 use super::growth::{Growing, GrowthAction, GrowthOperation, Lists};
 use super::intervals::{NEVER, Span};
+use crate::random::Random;
 
 /// A read that was made certain or not, or an addition.
 #[derive(Clone, Copy, Debug)]

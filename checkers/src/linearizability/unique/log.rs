@@ -108,11 +108,12 @@ fn shown_twice(log: &Growing<'_>, element: u32, read: u32) -> Conflict {
 
 #[cfg(test)]
 mod tests {
-    use super::super::brute_force::{Object, Random, Tally, cases};
+    use super::super::brute_force::{Object, Tally};
     use super::super::growth::Lists;
     use super::super::growth_cases::{Told, check, check_all, history};
     use super::super::intervals::Span;
     use super::*;
+    use crate::random::{Random, cases};
     use std::marker::PhantomData;
 
     struct AppendLog<'a>(PhantomData<&'a ()>);

@@ -100,10 +100,11 @@ fn in_order(values: &Values, blocks: &[u32]) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::brute_force::{Exhaustive, Random, Tally, cases};
+    use super::super::brute_force::{Exhaustive, Tally};
     use super::super::cell::{CellAction, CellOperation};
     use super::super::cell_cases::{Odds, check, history};
     use super::*;
+    use crate::random::{Random, cases};
 
     const ODDS: Odds = Odds {
         uncertain: 4,

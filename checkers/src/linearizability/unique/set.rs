@@ -166,11 +166,12 @@ impl<'a> Elements<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::brute_force::{Object, Random, Tally, cases};
+    use super::super::brute_force::{Object, Tally};
     use super::super::growth::Lists;
     use super::super::growth_cases::{Told, check, check_all, history};
     use super::super::intervals::Span;
     use super::*;
+    use crate::random::{Random, cases};
     use std::collections::BTreeSet;
     use std::marker::PhantomData;
 

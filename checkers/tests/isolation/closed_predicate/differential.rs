@@ -1,33 +1,12 @@
 //! Random histories of up to four transactions, judged as the definitions say.
 
 use super::reference::{self, Order, Predicate, Step, Transaction, Universe};
+use crate::random::{Random, cases};
 use squall_checkers::history::{Event, EventKind, History, Outcome, Value};
 use squall_checkers::isolation::closed_predicate::{self, ClosedPredicateOptions};
 use squall_checkers::isolation::models::ConsistencyModel;
 use squall_checkers::verdict::Verdict;
 use std::collections::BTreeMap;
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-}
-
-fn cases(few: u64) -> u64 {
-    let told = std::env::var("SQUALL_CASES").ok();
-    told.and_then(|told| told.parse().ok()).unwrap_or(few)
-}
 
 #[derive(Debug)]
 struct Case {

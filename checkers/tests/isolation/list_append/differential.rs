@@ -3,8 +3,9 @@
 use super::brute_force::{
     ORDERS, Order, Visibility, is_atomic, is_read_committed, is_serializable, is_snapshot_isolated,
 };
-use super::random::{self, Random};
+use super::random;
 use super::small::{Step, Transaction, columns};
+use crate::random::{Random, cases};
 use squall_checkers::Verdict;
 use squall_checkers::history::Outcome;
 use squall_checkers::isolation::list_append::{ListAppendOptions, Names, report_transactions};
@@ -205,12 +206,6 @@ fn verify_minimal(history: &[Transaction], witness: &[usize]) {
     }
 }
 
-fn cases(default: usize) -> usize {
-    std::env::var("SQUALL_CASES").map_or(default, |text| {
-        text.parse().expect("SQUALL_CASES is a number")
-    })
-}
-
 #[test]
 fn random_histories_are_judged_as_the_definitions_say() {
     let mut random = Random(7);
@@ -320,7 +315,7 @@ fn small_histories_are_judged_as_the_definitions_say() {
     let programs: Vec<Vec<Vec<Step>>> = (1..=3).map(programs).collect();
     let count = programs[0].len();
     let total = count.pow(3) * TIMES.len() * OUTCOMES.len();
-    let stride = (total / cases(700)).max(1);
+    let stride = (total / cases(700) as usize).max(1);
     let mut tally = Tally::default();
     for number in (0..total).step_by(stride) {
         let mut rest = number;

@@ -1,25 +1,9 @@
 //! Random small histories: of a store that may be right or wrong in several ways.
 
 use super::small::{Step, Transaction};
+use crate::random::Random;
 use squall_checkers::history::Outcome;
 use std::collections::BTreeMap;
-
-/// Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((word ^ word >> 31) % end as u64) as usize
-    }
-
-    fn one_in(&mut self, end: usize) -> bool {
-        self.below(end) == 0
-    }
-}
 
 /// How the store isolates.
 #[derive(Clone, Copy)]

@@ -7,6 +7,7 @@ mod neighbours;
 mod reference;
 mod small;
 
+use crate::random::{Random, cases};
 use reference::{Access, MODELS, Transaction};
 use squall_checkers::history::{Outcome, ValueRef};
 use squall_checkers::isolation::models::ConsistencyModel;
@@ -14,23 +15,6 @@ use squall_checkers::isolation::rw_register::{
     FirstBadEvent, Invocation, Order, RwRegisterOptions, Strategy, Transactions, check_transactions,
 };
 use squall_checkers::verdict::Verdict;
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-}
 
 fn built(history: &[Transaction]) -> Transactions {
     let mut transactions = Transactions::default();
@@ -271,12 +255,6 @@ fn go_wild(random: &mut Random, shape: &Shape, history: &mut [Transaction], valu
             }
         }
     }
-}
-
-/// How many random histories to try: `SQUALL_CASES`, or few enough for every day.
-fn cases(few: u64) -> u64 {
-    let told = std::env::var("SQUALL_CASES").ok();
-    told.and_then(|told| told.parse().ok()).unwrap_or(few)
 }
 
 fn random_shape(random: &mut Random) -> Shape {

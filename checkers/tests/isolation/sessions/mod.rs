@@ -2,6 +2,7 @@
 
 mod reference;
 
+use crate::random::{Random, cases};
 use reference::{Kind, Operation};
 use squall_checkers::Limits;
 use squall_checkers::history::{Event, EventKind, History, Outcome, Value};
@@ -11,28 +12,6 @@ use squall_checkers::sessions::guarantees::{self, Guarantees};
 use squall_checkers::sessions::sequential;
 use squall_checkers::specs::{FailedCas, KvMap};
 use squall_checkers::verdict::Verdict;
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-}
-
-fn cases(few: u64) -> u64 {
-    let told = std::env::var("SQUALL_CASES").ok();
-    told.and_then(|told| told.parse().ok()).unwrap_or(few)
-}
 
 /// Operations of a few processes on a few keys, with reads of anything; each is over before the next.
 fn random_operations(random: &mut Random, most: usize) -> Vec<Operation> {
