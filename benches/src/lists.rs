@@ -2,6 +2,7 @@
 //! effect at one moment between its invocation and its return, and a list that is full gives way to a
 //! new one. The same recipe always gives the same history.
 
+use squall_bench_work::random::Random;
 use squall_checkers::history::Outcome;
 use squall_checkers::isolation::list_append::{Header, Transactions};
 
@@ -36,19 +37,6 @@ impl Recipe {
     }
 }
 
-/// Splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
-}
-
 enum Step {
     Append(u32, u32),
     Read(u32, Vec<u32>),
@@ -74,12 +62,12 @@ const MISSED: usize = 3;
 
 impl Store {
     fn run(&mut self, recipe: &Recipe, number: usize) -> Vec<Step> {
-        let count = 1 + self.random.below(recipe.micro_operations_max);
+        let count = 1 + self.random.place(recipe.micro_operations_max);
         (0..count).map(|_| self.step(recipe, number)).collect()
     }
 
     fn step(&mut self, recipe: &Recipe, number: usize) -> Step {
-        let place = self.random.below(self.keys.len());
+        let place = self.random.place(self.keys.len());
         if self.random.below(2) == 0 {
             let list = &self.lists[place];
             let is_late = recipe.stale_from.is_some_and(|from| number >= from);
@@ -123,7 +111,7 @@ pub fn transactions(recipe: &Recipe) -> Transactions {
     let mut event = 0;
     let mut open = 0;
     while all.len() < recipe.transactions || open > 0 {
-        let client = store.random.below(clients.len());
+        let client = store.random.place(clients.len());
         match clients[client].running {
             None if all.len() < recipe.transactions => {
                 clients[client].running = Some((all.len(), false));

@@ -3,6 +3,7 @@
 //! client thinks, invokes, its operation takes effect at some later moment, and returns later still,
 //! all by one stream of random numbers. About 0.9 operations a client are open at any time.
 
+use crate::random::Random;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
@@ -134,19 +135,6 @@ pub fn spoil_a_read(recipe: &Recipe, lines: &mut [Line]) {
     let key = lines[completed].key;
     let value = values.find(|&(other, _)| other == key);
     lines[completed].seen = value.map(|(_, value)| value).or(Some(0));
-}
-
-/// Splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % bound
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,6 +4,7 @@
 //! symbols of libc cannot be linked into one.
 
 pub mod histories;
+pub mod random;
 pub mod transactions;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Transactions on registers for the checkers of isolation: what a database without faults would do.
 
+use crate::random::Random;
+
 /// Transactions to make.
 #[derive(Clone, Copy, Debug)]
 pub struct TransactionWork {
@@ -34,7 +36,7 @@ pub fn run(work: TransactionWork, seed: u64) -> Vec<Ran> {
     let mut event = 0;
     let mut returned = 0;
     while returned < work.transactions {
-        let process = random.below(work.processes);
+        let process = random.below(u64::from(work.processes)) as u32;
         match open[process as usize].take() {
             Some(index) => {
                 ran[index].completed = event;
@@ -50,7 +52,7 @@ pub fn run(work: TransactionWork, seed: u64) -> Vec<Ran> {
                     reads: Vec::new(),
                     writes: Vec::new(),
                 };
-                let first = random.below(work.keys);
+                let first = random.below(u64::from(work.keys)) as u32;
                 for place in 0..work.reads {
                     let key = (first + place * 7) % work.keys;
                     one.reads.push((key, state[key as usize]));
@@ -66,17 +68,4 @@ pub fn run(work: TransactionWork, seed: u64) -> Vec<Ran> {
         event += 1;
     }
     ran
-}
-
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % u64::from(bound)) as u32
-    }
 }
