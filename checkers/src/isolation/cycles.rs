@@ -573,4 +573,34 @@ mod tests {
         assert!(!cycles.found[0].is_shortest);
         assert_eq!(cycles.undecided.first(), Some(&Phenomenon::GSingleItem));
     }
+
+    /// The walk from 0 passes 1 twice, and what lies between is the only such cycle: of the rest, the
+    /// anti-dependencies are neighbours.
+    #[test]
+    fn a_walk_that_passes_a_transaction_twice_is_cut_where_it_does() {
+        let kinds = [Kinds::READ_WRITE, Kinds::WRITE_WRITE];
+        let walk = [0, 1, 2, 3, 4, 5, 1, 6, 0];
+        let edges: Vec<Edge> = (0..)
+            .zip(walk.windows(2))
+            .map(|(place, pair)| Edge {
+                from: pair[0],
+                to: pair[1],
+                kind: kinds[place % 2],
+            })
+            .collect();
+        let graph = Graph::new(7, 7, &edges);
+        for shorten_edges in [0, 1000] {
+            let limits = CycleLimits {
+                shorten_edges,
+                ..CycleLimits::default()
+            };
+            let cycles = find(&graph, &|_| true, &limits);
+            let found: Vec<Phenomenon> =
+                cycles.found.iter().map(|found| found.phenomenon).collect();
+            assert_eq!(found, [Phenomenon::GNonadjacentItem]);
+            let mut nodes: Vec<u32> = cycles.found[0].cycle.iter().map(|edge| edge.from).collect();
+            nodes.sort_unstable();
+            assert_eq!(nodes, [1, 2, 3, 4, 5]);
+        }
+    }
 }

@@ -106,5 +106,7 @@ mod tests {
         (0..20).for_each(|power| ranges.add(3_i128.pow(power)));
         assert!(ranges.is_coarse() && ranges.ranges.len() <= Ranges::COUNT_MAX);
         assert!(ranges.contains(0) && ranges.contains(1 + 27 + 3_i128.pow(19)));
+        // The widest gaps stay: nothing lies between the last power and all before it.
+        assert!(!ranges.contains(3_i128.pow(19) - 1));
     }
 }

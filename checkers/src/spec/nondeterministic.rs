@@ -175,4 +175,19 @@ mod tests {
         assert!(!is_possible(&format!("{writes}{}", read(3))));
         assert!(!is_possible(&format!("{writes}{}{}", read(0), read(1))));
     }
+
+    #[test]
+    fn each_key_has_a_state_of_its_own() {
+        let write = r#"{"process":0,"type":"invoke","f":"write","key":1,"value":5}
+            {"process":0,"type":"ok","f":"write","key":1,"value":5}"#;
+        let read = |key: i64| {
+            format!(
+                r#"{write}
+                {{"process":0,"type":"invoke","f":"read","key":{key},"value":null}}
+                {{"process":0,"type":"ok","f":"read","key":{key},"value":5}}"#
+            )
+        };
+        assert!(is_possible(&read(1)));
+        assert!(!is_possible(&read(2)));
+    }
 }

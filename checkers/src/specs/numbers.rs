@@ -170,6 +170,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn values_are_put_in_order_whatever_they_are() {
+        let far = 1_000_000_000_000;
+        let mut values: Vec<Value> = [5, far, -far, 0, -3].map(Value::Int).into();
+        values.extend([
+            Value::from("a"),
+            Value::Nil,
+            Value::Bool(true),
+            Value::from("B"),
+        ]);
+        let mut numbers = Numbers::new(4);
+        for value in &values {
+            numbers.of(value.into());
+        }
+        assert_eq!(numbers.count(), values.len());
+        let ascending = numbers.ascending();
+        let ascending: Vec<&Value> = ascending
+            .iter()
+            .map(|&number| &values[number as usize])
+            .collect();
+        assert!(ascending.is_sorted(), "{ascending:?}");
+        for (number, value) in (0..).zip(&values) {
+            assert_eq!(
+                (numbers.of(value.into()), numbers.name(number)),
+                (number, value.to_string())
+            );
+        }
+    }
+
+    #[test]
     fn each_key_numbers_its_values_from_zero() {
         let mut numbers = NumbersByKey::new(4);
         let values = [7, 7, 1000, 7, 1000, 3, 7].map(Value::Int);

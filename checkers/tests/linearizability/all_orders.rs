@@ -485,6 +485,71 @@ fn limits_end_in_an_answer_that_names_them() {
         ..Limits::default()
     };
     assert!(told(short).contains("which another run might not meet"));
+    let long = Limits {
+        time_max: Some(std::time::Duration::from_secs(3600)),
+        ..Limits::default()
+    };
+    let verdict = check(&CasRegister::default(), &history, &long);
+    assert!(matches!(verdict, Ok(Verdict::Valid { .. })), "{verdict:?}");
+}
+
+/// Eight writes of one key at once, and a read of one of them.
+fn crowd(key: i64) -> Vec<Event> {
+    let items: Vec<Item> = (0..8)
+        .map(|number| write("put", Some(key), number))
+        .collect();
+    let numbered = || (100 * key as u64..).zip(&items);
+    let invoked =
+        numbered().map(|(process, item)| event(process, EventKind::Invoke, item, &item.input));
+    let ended = numbered().map(|(process, item)| event(process, EventKind::Ok, item, &item.input));
+    invoked.chain(ended).chain(read_of(key, 3)).collect()
+}
+
+/// Where keys are judged at once, each has a share of the memory, but none fails for that.
+#[test]
+fn what_memory_is_enough_for_is_judged_whatever_the_number_of_threads() {
+    let history = history(&[crowd(1), crowd(2)].concat());
+    let word = |threads: usize, kibibytes: u64| {
+        let method = Method {
+            strategy: Strategy::General,
+            threads,
+            limits: Limits {
+                memory_bytes_max: kibibytes << 10,
+                ..Limits::default()
+            },
+            ..Method::default()
+        };
+        let report = check_with(&KvMap::default(), &history, &method);
+        report.expect("one algorithm").verdict.word()
+    };
+    let words = (0..12).map(|power| word(1, 1 << power));
+    let words: Vec<&str> = words.collect();
+    assert!(
+        words.contains(&"unknown") && words.contains(&"valid"),
+        "{words:?}"
+    );
+    let of_two: Vec<&str> = (0..12).map(|power| word(2, 1 << power)).collect();
+    assert_eq!(words, of_two);
+}
+
+/// The orders of keys become one some thousand events at a time.
+#[test]
+fn a_long_history_of_several_keys_has_one_order() {
+    let items = [1, 2, 3].map(|key| write("put", Some(key), 7));
+    let turns = items.iter().cycle().take(10_000);
+    let events = turns.flat_map(|item| {
+        let process = item.key.unwrap_or(0) as u64;
+        [EventKind::Invoke, EventKind::Ok].map(|kind| event(process, kind, item, &item.input))
+    });
+    let history = history(&events.collect::<Vec<Event>>());
+    let verdict = check(&KvMap::default(), &history, &Limits::default());
+    let Ok(Verdict::Valid {
+        witness: Some(order),
+    }) = verdict
+    else {
+        panic!("{verdict:?}");
+    };
+    assert!(order.into_iter().eq(0..10_000));
 }
 
 /// A put of each of five values at once, or compare-and-swaps that hide them, and a read of what nobody put.

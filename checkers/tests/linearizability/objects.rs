@@ -242,6 +242,19 @@ fn element_set() {
     );
 }
 
+/// What repeats the element says nothing, even where the element could be taken for an answer.
+#[test]
+fn a_set_of_booleans() {
+    accepts(
+        Model::ElementSet,
+        &serial(&["0 add true true", "0 add true true", "0 contains true true"]),
+    );
+    accepts(
+        Model::ElementSet,
+        &serial(&["0 add false true", "0 add false false"]),
+    );
+}
+
 #[test]
 fn grow_only_set() {
     accepts(
@@ -403,6 +416,8 @@ fn lock() {
             Everything before event 1 can be explained. There process 0's acquire (operation 0) returns, and in no state that remains can it have happened:
             state free: the lock is free, but the acquire found it held"#]],
     );
+    // Who asks with a name may get that back.
+    accepts(Model::Lock, &serial(&["0 acquire \"me\" \"me\""]));
     refuses(
         Model::Lock,
         &serial(&["0 acquire nil \"yes\""]),
@@ -434,6 +449,21 @@ fn semaphore() {
             "0 release 1 1",
             "1 acquire nil nil",
         ]),
+    );
+    accepts_with(
+        Model::Semaphore,
+        &two,
+        &serial(&["0 acquire 2 2", "0 release 2 2", "1 acquire 2 2"]),
+    );
+    // There was just enough.
+    rejects_with(
+        Model::Semaphore,
+        &two,
+        &serial(&["0 acquire 2 false"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 0's acquire 2 -> false together with all that was seen before.
+            Everything before event 1 can be explained. There process 0's acquire (operation 0) returns, and in no state that remains can it have happened:
+            state 2: 2 permits are left, but the acquire of 2 found too few"#]],
     );
     rejects_with(
         Model::Semaphore,
@@ -470,6 +500,27 @@ fn counter() {
     accepts(
         Model::Counter,
         &serial(&["0 add 5", "1 read nil 0", "1 read nil 5"]),
+    );
+    let seven = Options {
+        initial: 7.into(),
+        ..Options::default()
+    };
+    accepts_with(Model::Counter, &seven, &serial(&["0 fetch-add 1 7"]));
+    rejects_with(
+        Model::Counter,
+        &seven,
+        &serial(&["0 add-and-get 1 1"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 0's add-and-get 1 together with all that was seen before.
+            Everything before event 1 can be explained. There process 0's add-and-get (operation 0) returns, and in no state that remains can it have happened:
+            state 7: the counter is 7, but was found at 0"#]],
+    );
+    refuses(
+        Model::Counter,
+        &serial(&["0 multiply 2 2"]),
+        expect![
+            "operation 0 (process 0, event 0): expected `add`, `increment`, `decrement`, `add-and-get`, `fetch-add` of an integer, or `read`, but found `multiply`"
+        ],
     );
     rejects(
         Model::Counter,
@@ -549,5 +600,62 @@ fn multi_register() {
         Everything before event 2 can be explained. There process 1's txn (operation 1) returns, and in no state that remains can it have happened:
         state {"x" 0, "y" 0}: "x" is 0, but the read saw 1
         state {"x" 1, "y" 2}: "y" is 2, but the read saw 0"#]],
+    );
+}
+
+#[test]
+fn a_transaction_answers_what_it_was_asked() {
+    let txn = |kind: &str, steps: &str| {
+        format!(r#"{{"process":0,"type":"{kind}","f":"txn","value":{steps}}}"#) + "\n"
+    };
+    let asked = txn("invoke", r#"[["r","x",null],["w","y",1]]"#);
+    for answered in [
+        r#"[["r","z",null],["w","y",1]]"#,
+        r#"[["w","x",null],["w","y",1]]"#,
+        r#"[["r","x",null]]"#,
+    ] {
+        let history = History::read((asked.clone() + &txn("ok", answered)).as_bytes(), None);
+        let verdict = check(
+            &history.expect("a history"),
+            Model::MultiRegister,
+            &Options::default(),
+        );
+        assert!(verdict.is_err(), "{answered}: {verdict:?}");
+    }
+}
+
+#[test]
+fn kv_map() {
+    let of_x = |kind: &str, f: &str, value: &str| {
+        format!(r#"{{"process":0,"type":"{kind}","f":"{f}","key":"x","value":{value}}}"#) + "\n"
+    };
+    let done = |f: &str, value: &str| of_x("invoke", f, value) + &of_x("ok", f, value);
+    let got = |value: &str| of_x("invoke", "get", "null") + &of_x("ok", "get", value);
+    accepts(
+        Model::KvMap,
+        &(done("put", "1") + &done("delete", "null") + &got("null")),
+    );
+    rejects(
+        Model::KvMap,
+        &(done("put", "1") + &done("put", "null") + &got("1")),
+        expect![[r#"
+            stale-read: Process 0 read x = 1 (events 4 to 5) although process 0's put of x = nil had been acknowledged at event 3.
+            Everything before event 5 can be explained. There process 0's get (operation 2) returns, and in no state that remains can it have happened:
+            state nil: the value is nil, but the read saw 1"#]],
+    );
+    rejects(
+        Model::KvMap,
+        &(done("put", "1") + &done("delete", "null") + &got("1")),
+        expect![[r#"
+            stale-read: Process 0 read x = 1 (events 4 to 5) although process 0's delete of x had been acknowledged at event 3.
+            Everything before event 5 can be explained. There process 0's get (operation 2) returns, and in no state that remains can it have happened:
+            state nil: the value is nil, but the read saw 1"#]],
+    );
+    refuses(
+        Model::KvMap,
+        &done("erase", "null"),
+        expect![
+            "operation 0 (process 0, event 0): expected `get`, `put`, `cas` or `delete` of a key, but found `erase`"
+        ],
     );
 }

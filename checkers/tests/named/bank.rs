@@ -228,3 +228,52 @@ fn what_is_wrong_is_told() {
     "#]],
     );
 }
+
+#[test]
+fn the_worst_total_is_the_one_furthest_from_what_there_is() {
+    let reads = ["{0 10, 1 90}", "{0 10, 1 80}", "{0 13, 1 90}"];
+    let reads = reads.map(|seen| format!("0 :invoke :read\n0 :ok :read {seen}\n"));
+    check(
+        &reads.concat(),
+        expect![[r#"
+        wrong-total: Process 0's read (events 2 to 3) returned balances that sum to 90, but all money there is sums to 100.
+        [0, 1] since event Some(3)
+        The total is taken from the first read that returned (operation 0).
+        No one or two transfers that may have been under way explain the difference of -10.
+        2 of 3 reads returned a wrong total, from 90 to 103: first process 0's read (events 2 to 3), worst process 0's read (events 2 to 3), last process 0's read (events 4 to 5).
+        Found in all: wrong-total 2.
+    "#]],
+    );
+}
+
+/// No transfer explains a difference twice over.
+#[test]
+fn two_transfers_explain_a_difference_that_one_does_not() {
+    let first = "0 :invoke :read\n0 :ok :read {0 10, 1 90}\n";
+    let transfer = |process: u64, amount: i64| {
+        format!("{process} :invoke :transfer {{:from 1 :to 0 :amount {amount}}}\n")
+    };
+    let read = "0 :invoke :read\n0 :ok :read {0 20, 1 90}";
+    check(
+        &format!("{first}{}{read}", transfer(1, 5)),
+        expect![[r#"
+        wrong-total: Process 0's read (events 3 to 4) returned balances that sum to 110, but all money there is sums to 100.
+        [0, 2] since event Some(4)
+        The total is taken from the first read that returned (operation 0).
+        No one or two transfers that may have been under way explain the difference of 10.
+        1 of 2 reads returned a wrong total, from 110 to 110: first process 0's read (events 3 to 4), worst process 0's read (events 3 to 4), last process 0's read (events 3 to 4).
+        Found in all: wrong-total 1.
+    "#]],
+    );
+    check(
+        &format!("{first}{}{}{read}", transfer(1, 5), transfer(2, 5)),
+        expect![[r#"
+            wrong-total: Process 0's read (events 4 to 5) returned balances that sum to 110, but all money there is sums to 100.
+            [0, 3] since event Some(5)
+            The total is taken from the first read that returned (operation 0).
+            It would, had the read seen what process 1's transfer (since event 2) of 5 from 1 to 0 did to 0, but not to 1, and what process 2's transfer (since event 3) of 5 from 1 to 0 did to 0, but not to 1.
+            1 of 2 reads returned a wrong total, from 110 to 110: first process 0's read (events 4 to 5), worst process 0's read (events 4 to 5), last process 0's read (events 4 to 5).
+            Found in all: wrong-total 1.
+        "#]],
+    );
+}

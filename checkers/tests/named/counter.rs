@@ -233,6 +233,24 @@ fn what_is_wrong_is_told() {
     );
 }
 
+/// Too much was counted if what was taken away was not: the least of that which was acknowledged is told.
+#[test]
+fn what_was_not_taken_away_is_told() {
+    let counted =
+        "0 :invoke :increment 4\n0 :ok :increment 4\n0 :invoke :decrement 5\n0 :ok :decrement 5
+        0 :invoke :add -2\n0 :ok :add -2\n2 :invoke :read\n2 :ok :read 1";
+    check(
+        counted,
+        &CounterOptions::default(),
+        expect![[r#"
+        count-too-high: Process 2's read (events 6 to 7) returned 1, but what must have been counted sums to -3, and nothing that may have been brings it above -3.
+        [1, 3] since event Some(7)
+        3 adds were acknowledged, which sum to -3; 0 failed, of 0 nobody knows; 1 reads returned.
+        Found in all: count-too-high 1.
+    "#]],
+    );
+}
+
 #[test]
 fn too_many_sums_are_unknown() {
     let clients: Vec<Vec<Call>> = (0..14)

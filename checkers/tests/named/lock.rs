@@ -292,3 +292,15 @@ fn what_is_wrong_is_told() {
     "#]],
     );
 }
+
+#[test]
+fn why_a_lock_was_not_given_is_nobodys_token() {
+    let text = "0 :invoke :acquire\n0 :ok :acquire\n1 :invoke :acquire\n1 :fail :acquire \"busy\"\n0 :invoke :release\n0 :ok :release\n1 :invoke :acquire\n1 :ok :acquire";
+    check(
+        text,
+        &LockOptions::default(),
+        expect![[r#"
+        valid
+    "#]],
+    );
+}

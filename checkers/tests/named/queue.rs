@@ -362,3 +362,34 @@ fn what_is_wrong_is_told() {
     "#]],
     );
 }
+
+#[test]
+fn a_list_that_was_enqueued_is_no_pair_of_message_and_number() {
+    let text = "0 :invoke :enqueue [7 1]\n0 :ok :enqueue [7 1]\n1 :invoke :dequeue\n1 :ok :dequeue [7 1]\n";
+    check(
+        text,
+        &QueueOptions::default(),
+        expect![[r#"
+        valid
+    "#]],
+    );
+}
+
+#[test]
+fn a_drained_queue_has_lost_what_nobody_got_by_its_last_event() {
+    let text = "0 :invoke :enqueue 7\n0 :ok :enqueue 7\n0 :invoke :enqueue 8\n0 :ok :enqueue 8\n1 :invoke :dequeue\n1 :ok :dequeue 8\n";
+    let drained = QueueOptions {
+        drained: true,
+        ..QueueOptions::default()
+    };
+    check(
+        text,
+        &drained,
+        expect![[r#"
+        lost-message: Process 0's enqueue (events 0 to 1) of 7 was acknowledged, but nobody got the message although the queue was drained.
+        [0] since event Some(5)
+        2 messages were acknowledged and 1 delivered, 0 of these without being acknowledged; there were 0 more deliveries of the same. 1 were lost; of 0 nobody knows.
+        Found in all: lost-message 1.
+    "#]],
+    );
+}

@@ -201,23 +201,17 @@ impl<'a> Fractures<'a> {
         }
     }
 
-    /// Notes whom the reader saw; whom it saw in one key besides must have come before and after.
+    /// Notes whom the reader saw first in each key. Whom it saw there besides must have come after that one,
+    /// and, as [`Fractures::compare`] finds, before it too.
     fn see(&mut self, reader: u32) {
         for &read in self.happened.reads.get(reader as usize) {
             let writer = self.happened.writer(read);
             let seen = &mut self.seen[read.key as usize];
             if seen.0 != reader {
                 *seen = (reader, writer);
-            } else if seen.1 != writer {
-                let other = seen.1;
-                if writer != INITIAL {
-                    self.edges
-                        .push(overwritten(writer, other, reader, read.key));
-                }
-                if other != INITIAL {
-                    self.edges
-                        .push(overwritten(other, writer, reader, read.key));
-                }
+            } else if seen.1 != writer && seen.1 != INITIAL {
+                self.edges
+                    .push(overwritten(seen.1, writer, reader, read.key));
             }
         }
     }

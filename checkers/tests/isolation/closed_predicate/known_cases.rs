@@ -280,6 +280,20 @@ fn what_cannot_be_told_is_not_guessed() {
 }
 
 #[test]
+fn what_one_read_shows_by_itself_is_told() {
+    let sentence =
+        |transaction: &str| found(&history("{:x 0}", &[transaction]), Serializable).sentence;
+    assert_eq!(
+        sentence("[:r :x 7]"),
+        "Transaction 1's read of key \"x\", 7, shows what nobody wrote."
+    );
+    assert_eq!(
+        sentence("[:r :x nil]"),
+        "Transaction 1's read of key \"x\", which was not there, shows the key as if the universe had begun without it: nobody deleted it."
+    );
+}
+
+#[test]
 fn what_is_no_such_transaction_is_refused() {
     use squall_checkers::isolation::closed_predicate::check;
     for transaction in [

@@ -275,6 +275,159 @@ fn nothing_read_proves_nothing() {
     assert_eq!(verdict.word(), "vacuous");
 }
 
+/// What is told of a history: the sentence of each anomaly, the worst first.
+fn tells(transactions: &[&str], expected: Expect) {
+    let anomaly = anomaly(&at_once(transactions));
+    let all = [&anomaly].into_iter().chain(&anomaly.also);
+    let told: String = all
+        .map(|one| format!("{}: {}\n", one.class, one.sentence))
+        .collect();
+    expected.assert_eq(&told);
+}
+
+#[test]
+fn a_cycle_of_writes_is_told_by_the_read_that_shows_their_order() {
+    tells(
+        &["ax1 ay1", "ax2 ay2", "rx12 ry21"],
+        expect![[r#"
+        G0: No order of the transactions 0 and 1 is possible: transaction 1 appended 2 to key "x" after transaction 0 had appended 1; transaction 0 appended 1 to key "y" after transaction 1 had appended 2.
+    "#]],
+    );
+}
+
+/// A read that contradicts the longest one of its key shows nothing of who came before whom.
+#[test]
+fn a_read_that_is_wrong_is_no_evidence() {
+    tells(
+        &["rx12", "ax1 ay1 rz1", "ax2", "rx2 ry1 az1"],
+        expect![[r#"
+            incompatible-order: Transaction 3's read of key "x", [2], and transaction 0's read of key "x", [1 2], contradict each other: lists only grow at their end.
+            G1c: No order of the transactions 1 and 3 is possible: transaction 3's read of key "y", [1], shows transaction 1's append of 1; transaction 1's read of key "z", [1], shows transaction 3's append of 1.
+        "#]],
+    );
+    tells(
+        &["rx12 ry rz1", "ax1", "ax2", "ax3 ay1 az1", "rx3"],
+        expect![[r#"
+            incompatible-order: Transaction 4's read of key "x", [3], and transaction 0's read of key "x", [1 2], contradict each other: lists only grow at their end.
+            G-single-item: No order of the transactions 0 and 3 is possible: transaction 0's read of key "y", [], does not show transaction 3's append of 1; transaction 0's read of key "z", [1], shows transaction 3's append of 1.
+        "#]],
+    );
+}
+
+/// A read misses the transaction that appended next, and the element by which it overwrote that key.
+#[test]
+fn what_a_read_misses_is_the_next_append_to_its_key() {
+    tells(
+        &["rx ry rz1", "ax1", "ax2 ay1 az1", "rx12"],
+        expect![[r#"
+        G-single-item: No order of the transactions 0 and 2 is possible: transaction 0's read of key "y", [], does not show transaction 2's append of 1; transaction 0's read of key "z", [1], shows transaction 2's append of 1.
+    "#]],
+    );
+    tells(
+        &["ry rz1", "aw5 ay1 az1", "rw5 ry1"],
+        expect![[r#"
+        G-single-item: No order of the transactions 0 and 1 is possible: transaction 0's read of key "y", [], does not show transaction 1's append of 1; transaction 0's read of key "z", [1], shows transaction 1's append of 1.
+    "#]],
+    );
+}
+
+#[test]
+fn the_first_of_several_elements_out_of_thin_air_is_told() {
+    tells(
+        &["ax1", "rx1 rx1", "rx98"],
+        expect![[r#"
+        thin-air-read: Transaction 2's read of key "x", [9 8], shows 9, which nobody appended.
+        incompatible-order: Transaction 1's read of key "x", [1], and transaction 2's read of key "x", [9 8], contradict each other: lists only grow at their end.
+    "#]],
+    );
+    tells(
+        &["rx12 ax3", "ax1", "ax2", "rx98"],
+        expect![[r#"
+        thin-air-read: Transaction 3's read of key "x", [9 8], shows 9, which nobody appended.
+        incompatible-order: Transaction 3's read of key "x", [9 8], and transaction 0's read of key "x", [1 2], contradict each other: lists only grow at their end.
+    "#]],
+    );
+}
+
+#[test]
+fn what_a_transaction_shows_before_it_appends_it_is_of_the_future_whatever_others_saw() {
+    tells(
+        &["rx12", "rx2 ax2", "ax1"],
+        expect![[r#"
+        incompatible-order: Transaction 1's read of key "x", [2], and transaction 0's read of key "x", [1 2], contradict each other: lists only grow at their end.
+        future-read: Transaction 1's read of key "x", [2], shows transaction 1's append of 2 to key "x", which came after it in the same transaction.
+    "#]],
+    );
+    tells(
+        &["rx", "rx12", "rx2", "ax1", "ax2"],
+        expect![[r#"
+        incompatible-order: Transaction 2's read of key "x", [2], and transaction 1's read of key "x", [1 2], contradict each other: lists only grow at their end.
+    "#]],
+    );
+}
+
+fn read(lines: &str) -> History {
+    History::read(lines.as_bytes(), None).expect("a history")
+}
+
+#[test]
+fn elements_may_be_anything_and_a_list_that_is_not_there_is_empty() {
+    let wrote = "0 :invoke :txn [[:append x a] [:append x 2147483648] [:append x b]]\n0 :ok :txn [[:append x a] [:append x 2147483648] [:append x b]]\n";
+    let judged = |shown: &str| {
+        let read = read(&format!(
+            "{wrote}1 :invoke :txn [[:r x nil]]\n1 :ok :txn [[:r x {shown}]]\n"
+        ));
+        judge(&read, ConsistencyModel::StrictSerializable)
+    };
+    assert!(matches!(judged("[a 2147483648 b]"), Verdict::Valid { .. }));
+    let Verdict::Invalid(anomaly) = judged("[a b 2147483648]") else {
+        panic!("the list is in another order");
+    };
+    assert_eq!(
+        anomaly.sentence,
+        "Transaction 0's append of \"b\" to key \"x\" and transaction 0's append of 2147483648 to key \"x\" contradict each other: lists only grow at their end."
+    );
+    let Verdict::Invalid(anomaly) = judged("nil") else {
+        panic!("the list was there");
+    };
+    assert_eq!(anomaly.class, "G-single-item-realtime");
+}
+
+/// What its reads were asked to show says nothing.
+#[test]
+fn a_transaction_that_crashed_read_nothing() {
+    let text = "0 :invoke :txn [[:append x 1] [:r y [1]]]\n0 :info :txn [[:append x 1] [:r y [1]]]
+        1 :invoke :txn [[:r x nil] [:append y 1]]\n1 :ok :txn [[:r x [1]] [:append y 1]]
+        2 :invoke :txn [[:r x nil]]\n2 :ok :txn [[:r x []]]";
+    let Verdict::Invalid(anomaly) = judge(&read(text), ConsistencyModel::StrictSerializable) else {
+        panic!("the append had been seen");
+    };
+    let told = "transaction 0 (process 0, since event 0): [append \"x\" 1] [r \"y\" ?]";
+    assert!(
+        anomaly.explanation.contains(&told.to_owned()),
+        "{anomaly:#?}"
+    );
+}
+
+#[test]
+fn what_is_no_transaction_of_lists_is_refused() {
+    for (f, key, steps) in [
+        ("read", "", "[[\"r\",\"x\",[1]]]"),
+        ("txn", "\"key\":1,", "[[\"r\",\"x\",[1]]]"),
+        ("txn", "", "[[\"r\",\"x\",1]]"),
+        ("txn", "", "[[\"w\",\"x\",1]]"),
+        ("txn", "", "[[\"append\",\"x\"]]"),
+        ("txn", "", "5"),
+    ] {
+        let event = |kind: &str| {
+            format!(r#"{{"process":0,"type":"{kind}","f":"{f}",{key}"value":{steps}}}"#)
+        };
+        let history = read(&format!("{}\n{}", event("invoke"), event("ok")));
+        let verdict = check(&history, &ListAppendOptions::default());
+        assert!(verdict.is_err(), "{f} {key} {steps}: {verdict:?}");
+    }
+}
+
 #[test]
 fn a_cycle_is_told_edge_by_edge() {
     let anomaly = anomaly(&one_by_one(&["ax1 ay1", "rx1 ry", "ry1"]));

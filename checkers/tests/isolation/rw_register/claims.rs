@@ -129,3 +129,36 @@ fn random_claims(random: &mut Random, history: &[Transaction]) -> Vec<Claim> {
     });
     claims.collect()
 }
+
+fn wrote(key: u32, number: u32) -> Transaction {
+    Transaction {
+        process: u64::from(number),
+        outcome: Outcome::Ok,
+        invoked: number,
+        completed: 10 + number,
+        accesses: vec![Access::Write(key, i64::from(number))],
+    }
+}
+
+#[test]
+fn every_commit_has_a_time_of_its_own_after_its_snapshot() {
+    let history = [wrote(0, 0), wrote(1, 1)];
+    let class = |claims: [(u64, u64); 2]| {
+        let claims: Vec<Claim> = (0..)
+            .zip(claims)
+            .map(|(operation, (snapshot, commit))| Claim {
+                operation,
+                snapshot,
+                commit,
+            })
+            .collect();
+        let (level, order) = (StrongLevel::SnapshotIsolation, Order::None);
+        match check_claim(&built(&history), &claims, level, order) {
+            Verdict::Invalid(anomaly) => anomaly.class,
+            other => other.word().to_owned(),
+        }
+    };
+    assert_eq!(class([(1, 2), (1, 3)]), "valid");
+    assert_eq!(class([(1, 2), (1, 2)]), "equal-claims");
+    assert_eq!(class([(1, 2), (4, 3)]), "claim-out-of-order");
+}

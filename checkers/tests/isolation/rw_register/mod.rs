@@ -294,3 +294,40 @@ fn random_histories_are_judged_as_the_definitions_say() {
         );
     }
 }
+
+/// Where two transactions wrote one value, nobody knows whose write was read, unless one of them failed.
+#[test]
+fn a_value_written_twice_is_told_apart_only_from_a_write_that_failed() {
+    let transaction = |number: u32, outcome: Outcome, access: Access| Transaction {
+        process: u64::from(number),
+        outcome,
+        invoked: number,
+        completed: 10 + number,
+        accesses: vec![access],
+    };
+    let judged = |writers: [Outcome; 2], model: &str| {
+        let write =
+            |number: u32| transaction(number, writers[number as usize], Access::Write(5, 7));
+        let read = |number: u32| transaction(number, Outcome::Ok, Access::Read(5, Some(7)));
+        let history = [write(0), write(1), read(2), read(3)];
+        check_transactions(&built(&history), &options(model, Strategy::Auto))
+    };
+    for model in ["read-committed", "serializable", "cursor-stability"] {
+        for writers in [[Outcome::Ok, Outcome::Fail], [Outcome::Fail, Outcome::Ok]] {
+            let verdict = judged(writers, model);
+            assert!(
+                matches!(verdict, Verdict::Valid { .. }),
+                "{model}: {verdict:?}"
+            );
+        }
+        let verdict = judged([Outcome::Ok; 2], model);
+        assert!(
+            matches!(verdict, Verdict::Unknown(_)),
+            "{model}: {verdict:?}"
+        );
+    }
+    assert_eq!(
+        judged([Outcome::Ok; 2], "serializable"),
+        Verdict::Unknown("several transactions wrote 7 to key 5, so that nobody knows whose write 2 reads saw (it is one of 1 such values); nothing else was wrong".to_owned())
+    );
+}
