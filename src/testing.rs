@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Deserialize;
 use squall_checkers::history::Value;
+use squall_checkers::linearizability::Online;
 use squall_checkers::{History, Model, Options, Verdict, check_linearizable};
 use squall_reports::{HistoryPage, history_page, write_atomically};
 use squall_sim::engine;
@@ -285,15 +286,27 @@ pub struct Recording(Rc<RefCell<State>>);
 struct State {
     recorder: Recorder,
     open: Vec<Option<PlannedOperation>>,
+    online: Option<Online<'static>>,
 }
 
 impl Recording {
     /// For so many clients.
     pub fn new(clients: usize) -> Self {
+        Self::with(clients, None)
+    }
+
+    /// As [`Recording::new`], judged while it grows: the first event that makes it impossible ends the run, at the
+    /// very moment when the simulated system shows it.
+    pub fn judged(clients: usize, online: Online<'static>) -> Self {
+        Self::with(clients, Some(online))
+    }
+
+    fn with(clients: usize, online: Option<Online<'static>>) -> Self {
         let open = (0..clients).map(|_| None).collect();
         Self(Rc::new(RefCell::new(State {
             recorder: Recorder::new(clients),
             open,
+            online,
         })))
     }
 
@@ -301,6 +314,7 @@ impl Recording {
     ///
     /// # Panics
     /// If the client has not completed its last operation.
+    #[track_caller]
     pub fn invoke(&self, client: usize, f: &str, key: impl Into<Value>, value: impl Into<Value>) {
         let mut state = self.0.borrow_mut();
         assert!(
@@ -315,29 +329,35 @@ impl Recording {
         };
         state.recorder.invoke(client, &operation);
         state.open[client] = Some(operation);
+        state.judge();
     }
 
     /// The operation happened, and returned a value.
+    #[track_caller]
     pub fn ok(&self, client: usize, value: impl Into<Value>) {
         self.complete(client, Completion::Ok(value.into()));
     }
 
     /// The operation certainly did not happen.
+    #[track_caller]
     pub fn fail(&self, client: usize, why: impl ToString) {
         self.complete(client, Completion::Fail(why.to_string()));
     }
 
     /// The operation may have happened, or may yet.
+    #[track_caller]
     pub fn info(&self, client: usize, why: impl ToString) {
         self.complete(client, Completion::Info(why.to_string()));
     }
 
+    #[track_caller]
     fn complete(&self, client: usize, completion: Completion) {
         let mut state = self.0.borrow_mut();
         let operation = state.open[client].take();
         let operation =
             operation.unwrap_or_else(|| panic!("client {client} has no operation open"));
         state.recorder.complete(client, &operation, &completion);
+        state.judge();
     }
 
     /// The history so far.
@@ -345,8 +365,7 @@ impl Recording {
     /// # Panics
     /// Never: what is recorded through these methods pairs.
     pub fn history(&self) -> History {
-        let events = self.0.borrow().recorder.events().to_vec();
-        History::from_events(events).expect("every completion has its invocation")
+        self.0.borrow().history()
     }
 
     /// Fails the test unless the history is linearizable.
@@ -362,11 +381,38 @@ impl Recording {
         match &verdict {
             Verdict::Valid { .. } => {}
             Verdict::Unknown(why) | Verdict::Vacuous(why) => panic!("{}: {why}", verdict.word()),
-            Verdict::Invalid(anomaly) => {
-                let report = write_report(&history, &verdict);
-                panic!("{}\nreport: {report}", anomaly.sentence);
-            }
+            Verdict::Invalid(_) => fail(&history, &verdict),
         }
+    }
+}
+
+impl State {
+    fn history(&self) -> History {
+        let events = self.recorder.events().to_vec();
+        History::from_events(events).expect("every completion has its invocation")
+    }
+
+    /// Ends the run if its last event is one too many.
+    #[track_caller]
+    fn judge(&mut self) {
+        let event = self.recorder.events().last();
+        let (Some(online), Some(event)) = (&mut self.online, event) else {
+            return;
+        };
+        match online.push(event) {
+            Ok(None) => {}
+            Ok(Some(anomaly)) => fail(&self.history(), &Verdict::Invalid(anomaly)),
+            Err(error) => engine::stop(&format!("the history cannot be judged: {error}")),
+        }
+    }
+}
+
+/// Fails the test for what a verdict says is impossible.
+#[track_caller]
+fn fail(history: &History, verdict: &Verdict) {
+    if let Verdict::Invalid(anomaly) = verdict {
+        let report = write_report(history, verdict);
+        engine::stop(&format!("{}\nreport: {report}", anomaly.sentence));
     }
 }
 

@@ -5,6 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use squall::checkers::Model;
+use squall::checkers::history::Value;
+use squall::checkers::linearizability::{Limits, Online};
+use squall::checkers::specs::Register;
 use squall::testing::Recording;
 
 /// Set for a test of this binary that is to fail.
@@ -20,7 +23,7 @@ async fn subject() {
     let history = Recording::new(2);
     history.invoke(0, "write", "x", 1);
     history.ok(0, 1);
-    history.invoke(1, "read", "x", squall::checkers::history::Value::Nil);
+    history.invoke(1, "read", "x", Value::Nil);
     let is_stale = is_asked_for("a stale read");
     history.ok(1, if is_stale { 7 } else { 1 });
     if is_asked_for("an abort") {
@@ -31,6 +34,35 @@ async fn subject() {
         squall::time::sleep(squall::time::Duration::from_secs(1)).await;
     }
     history.assert_linearizable(Model::Register);
+}
+
+static REGISTER: Register = Register {
+    initial: Value::Nil,
+};
+
+/// Judges while it records. A read is stale two seconds before the end, if that is asked for.
+#[squall::test(seeds = 1)]
+async fn watched() {
+    let history = Recording::judged(1, Online::new(&REGISTER, Limits::default()));
+    let recording = history.clone();
+    squall::engine::add_node("client").start(move || write_and_read(recording.clone()));
+    squall::time::sleep(squall::time::Duration::from_secs(4)).await;
+    eprintln!("the harness has come to its end");
+    history.assert_linearizable(Model::Register);
+}
+
+async fn write_and_read(history: Recording) {
+    let is_stale = is_asked_for("a stale read");
+    for (value, found) in [(1, 1), (2, if is_stale { 1 } else { 2 })] {
+        squall::time::sleep(squall::time::Duration::from_secs(1)).await;
+        history.invoke(0, "write", "x", value);
+        history.ok(0, value);
+        history.invoke(0, "read", "x", Value::Nil);
+        history.ok(0, found);
+    }
+    if is_asked_for("an operation that nobody knows") {
+        history.invoke(0, "increment", "x", Value::Nil);
+    }
 }
 
 /// A test may answer with an error.
@@ -115,6 +147,32 @@ fn every_way_to_fail_fails_the_test() {
         assert!(!passed && text.contains(said), "{way}: {text}");
     }
     assert!(rerun("subject", "", &[]).0 && rerun("fallible", "", &[]).0);
+}
+
+#[test]
+fn a_judged_recording_ends_the_run_at_the_first_bad_event() {
+    let end = "the harness has come to its end";
+    let (passed, text) = rerun("watched", "", &[]);
+    assert!(passed, "{text}");
+    let ways = [
+        ("a stale read", "ends in `ok` at event 7"),
+        (
+            "an operation that nobody knows",
+            "expected `read` or `write` of a register",
+        ),
+    ];
+    for (way, said) in ways {
+        let (passed, text) = rerun("watched", way, &[]);
+        assert!(
+            !passed && text.contains(said) && !text.contains(end),
+            "{way}: {text}"
+        );
+    }
+    let (_, text) = rerun("watched", "a stale read", &[]);
+    let mut lines = text.lines();
+    let report = lines.find_map(|line| line.strip_prefix("report: "));
+    let page = std::fs::read_to_string(report.expect("a report"));
+    assert!(page.is_ok_and(|page| page.contains("event 7")), "{text}");
 }
 
 #[test]

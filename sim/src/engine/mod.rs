@@ -299,6 +299,16 @@ pub fn note(word: u64) {
     world::with(|world| world.note(word));
 }
 
+/// Ends the run at once, from any node: who has seen what must not be need not wait for the harness.
+///
+/// # Panics
+/// Always: [`run`] ends as if the harness had panicked with this message.
+#[track_caller]
+pub fn stop(why: &str) -> ! {
+    world::with(|world| world.is_stopped = true);
+    panic!("{why}");
+}
+
 /// Runs a harness in a world of its own, on a thread of its own.
 ///
 /// The thread is new so that no key of a hash map, no random generator and no other thread-local of

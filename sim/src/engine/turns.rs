@@ -104,7 +104,7 @@ fn fail(task: Id, future: LocalFuture, panic: Box<dyn Any + Send>) {
         return;
     }
     let message = panic_message(panic.as_ref());
-    let node = world::with(|world| {
+    let (node, is_stopped) = world::with(|world| {
         let node = world.remove_ended(task);
         let panics = match panic.is::<InjectedPanic>() {
             true => &mut world.injected_panics,
@@ -115,9 +115,9 @@ fn fail(task: Id, future: LocalFuture, panic: Box<dyn Any + Send>) {
             node: NodeId(node),
             message,
         });
-        node
+        (node, world.is_stopped)
     });
-    if node == HARNESS {
+    if node == HARNESS || is_stopped {
         resume_unwind(panic);
     }
     super::nodes::kill(node);

@@ -57,6 +57,8 @@ pub(crate) struct World {
     pub(super) network: Network,
     /// Wakers of combinators, to be woken when nobody holds the world.
     pub(super) foreign_wakes: Vec<Waker>,
+    /// Whether somebody wants the run to end.
+    pub(super) is_stopped: bool,
     pub(super) panics: Vec<super::NodePanic>,
     /// Those that a fault brought about.
     pub(super) injected_panics: Vec<super::NodePanic>,
@@ -175,6 +177,7 @@ impl World {
             doomed: Vec::new(),
             network: Network::new(key, &config.network),
             foreign_wakes: Vec::new(),
+            is_stopped: false,
             panics: Vec::new(),
             injected_panics: Vec::new(),
             counters: super::Counters::default(),

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use squall_sim::engine::{
@@ -111,7 +113,7 @@ fn order_of_ten(seed: u64, schedule: Schedule) -> Vec<u32> {
         ..Config::new(seed)
     };
     let outcome = engine::run(config, || async {
-        let order = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
         let tasks: Vec<_> = (0..10)
             .map(|number| {
                 let order = order.clone();
@@ -601,6 +603,27 @@ fn a_seed_repeats_and_another_differs() {
 #[should_panic(expected = "of the harness")]
 fn a_panic_of_the_harness_is_the_callers() {
     let _ = engine::run(Config::new(1), || async { panic!("of the harness") });
+}
+
+#[test]
+fn any_node_can_stop_the_run() {
+    let is_late = Arc::new(AtomicBool::new(false));
+    let late = Arc::clone(&is_late);
+    let run = || async move {
+        add_node("watcher").start(|| async {
+            sleep(Duration::from_secs(1)).await;
+            engine::stop("enough was seen");
+        });
+        sleep(Duration::from_secs(2)).await;
+        late.store(true, Ordering::Relaxed);
+    };
+    let ended = catch_unwind(AssertUnwindSafe(|| engine::run(Config::new(1), run)));
+    let message = ended.expect_err("it was stopped");
+    assert_eq!(
+        message.downcast_ref::<String>().expect("it is a text"),
+        "enough was seen"
+    );
+    assert!(!is_late.load(Ordering::Relaxed));
 }
 
 /// A socket of a run, for somebody outside of it.
