@@ -85,6 +85,14 @@ pub(super) struct Tally {
     pub(super) undecided: usize,
 }
 
+impl Tally {
+    /// Requires that enough was decided either way.
+    pub(super) fn require_many(&self) {
+        eprintln!("{self:?}");
+        assert!(self.possible > 1000 && self.minimal > 1000, "{self:?}");
+    }
+}
+
 /// Compares a decision with the search, and verifies its order or its conflict: `relaxed` makes
 /// uncertain whatever is not in the conflict.
 pub(super) fn compare<O: Object>(
@@ -160,21 +168,32 @@ impl Random {
     }
 }
 
-/// Visits every history of at most so many operations with actions from a menu, of which at most so
-/// many are open at once. What is still open at the end never returns.
-pub(super) struct Exhaustive<'a, Action, Visit> {
-    pub(super) menu: &'a [Action],
-    pub(super) operations_max: usize,
-    pub(super) open_max: usize,
-    /// Gets each operation's span and its choice from the menu.
-    pub(super) visit: Visit,
+/// Visits every history of at most four operations with actions from a menu, of which at most so many are
+/// open at once: with each operation's span and its choice. What is still open at the end never returns.
+pub(super) fn visit_all<Action: Copy>(
+    menu: &[Action],
+    open_max: usize,
+    mut visit: impl FnMut(&[(Span, Action)]),
+) {
+    for operations_max in 0..=4 {
+        let mut exhaustive = Exhaustive {
+            menu,
+            operations_max,
+            open_max,
+            visit: &mut visit,
+        };
+        exhaustive.extend(&mut Vec::new(), &[], 0);
+    }
+}
+
+struct Exhaustive<'a, Action, Visit> {
+    menu: &'a [Action],
+    operations_max: usize,
+    open_max: usize,
+    visit: Visit,
 }
 
 impl<Action: Copy, Visit: FnMut(&[(Span, Action)])> Exhaustive<'_, Action, Visit> {
-    pub(super) fn run(&mut self) {
-        self.extend(&mut Vec::new(), &[], 0);
-    }
-
     fn extend(&mut self, begun: &mut Vec<(Span, Action)>, open: &[usize], event: u32) {
         if begun.len() == self.operations_max {
             (self.visit)(begun);

@@ -2,7 +2,7 @@
 
 use super::decision::{Conflict, Decision};
 use super::intervals::{Grouped, NEVER, NONE, Span};
-use super::minimal::minimal;
+use super::minimal::{minimal, only_certain};
 
 /// The number of the value that a register has at first. Nobody need ever have written it.
 pub(crate) const INITIAL: u32 = 0;
@@ -87,17 +87,12 @@ impl Cell<'_> {
     /// The decision when of all operations only some, ascending, are certain. What is uncertain and would
     /// have changed nothing is left out.
     fn judge_only(&self, certain: &[u32], algorithm: fn(&Cell<'_>) -> Decision) -> Decision {
-        let mut operations = self.operations.to_vec();
-        let mut certain = certain.iter().peekable();
-        for (number, operation) in (0..).zip(&mut operations) {
-            if certain.next_if(|&&next| next == number).is_some() {
-                continue;
-            }
+        let operations = only_certain(self.operations, certain, |operation| {
             operation.span.returned = NEVER;
             if let CellAction::FoundOther { expected, .. } = operation.action {
                 operation.action = CellAction::Read(expected);
             }
-        }
+        });
         algorithm(&Cell {
             operations: &operations,
             ..*self

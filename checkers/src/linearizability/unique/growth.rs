@@ -7,7 +7,7 @@
 
 use super::decision::{Conflict, Decision};
 use super::intervals::{NEVER, NONE, Span};
-use super::minimal::minimal;
+use super::minimal::{minimal, only_certain};
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,13 +82,9 @@ impl Growing<'_> {
 
     /// The decision when of all operations only some, ascending, are certain.
     fn judge_only(&self, certain: &[u32], algorithm: fn(&Growing<'_>) -> Decision) -> Decision {
-        let mut operations = self.operations.to_vec();
-        let mut certain = certain.iter().peekable();
-        for (number, operation) in (0..).zip(&mut operations) {
-            if certain.next_if(|&&next| next == number).is_none() {
-                operation.span.returned = NEVER;
-            }
-        }
+        let operations = only_certain(self.operations, certain, |operation| {
+            operation.span.returned = NEVER;
+        });
         algorithm(&Growing {
             operations: &operations,
             ..*self

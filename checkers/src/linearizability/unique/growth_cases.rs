@@ -1,6 +1,6 @@
 //! Growing objects for tests: histories of them, true and false, and how they are judged.
 
-use super::brute_force::{Exhaustive, Object, Tally, compare};
+use super::brute_force::{Object, Tally, compare, visit_all};
 use super::decision::Decision;
 use super::growth::{Growing, GrowthAction, GrowthOperation, Lists};
 use super::intervals::{NEVER, Span};
@@ -73,23 +73,13 @@ pub(super) fn check_all<'a, O: Object<Operation = Told<'a>>>(
         .chain((0..read_count).map(GrowthAction::Read))
         .collect();
     let mut tally = Tally::default();
-    for operations_max in 0..=4 {
-        let visit = |begun: &[(Span, GrowthAction)]| {
-            let operations: Vec<GrowthOperation> = begun
-                .iter()
-                .map(|&(span, action)| GrowthOperation { span, action })
-                .collect();
-            check(object, decide, &operations, reads, &mut tally);
-        };
-        let open_max = 3;
-        Exhaustive {
-            menu: &menu,
-            operations_max,
-            open_max,
-            visit,
-        }
-        .run();
-    }
+    visit_all(&menu, 3, |begun: &[(Span, GrowthAction)]| {
+        let operations: Vec<GrowthOperation> = begun
+            .iter()
+            .map(|&(span, action)| GrowthOperation { span, action })
+            .collect();
+        check(object, decide, &operations, reads, &mut tally);
+    });
     tally
 }
 

@@ -147,8 +147,7 @@ mod tests {
             reads.push(shown.iter().copied());
         }
         let tally = check_all(&AppendLog(PhantomData), decide, &reads, 5);
-        eprintln!("{tally:?}");
-        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
+        tally.require_many();
     }
 
     #[test]
@@ -166,7 +165,6 @@ mod tests {
                 &mut tally,
             );
         }
-        eprintln!("{tally:?}");
-        assert!(tally.possible > 1000 && tally.minimal > 1000, "{tally:?}");
+        tally.require_many();
     }
 }

@@ -28,6 +28,22 @@ pub(super) fn minimal(
     shrinking.conflict
 }
 
+/// The operations when of all only some, ascending, are certain; `relax` makes one of the others uncertain.
+pub(super) fn only_certain<Operation: Clone>(
+    operations: &[Operation],
+    certain: &[u32],
+    relax: impl Fn(&mut Operation),
+) -> Vec<Operation> {
+    let mut operations = operations.to_vec();
+    let mut certain = certain.iter().peekable();
+    for (number, operation) in (0..).zip(&mut operations) {
+        if certain.next_if(|&&next| next == number).is_none() {
+            relax(operation);
+        }
+    }
+    operations
+}
+
 struct Shrinking<Judge> {
     conflict: Conflict,
     tries_left: usize,

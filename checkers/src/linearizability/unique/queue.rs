@@ -20,7 +20,7 @@ mod lost;
 
 use super::decision::{Conflict, Decision};
 use super::intervals::{NEVER, NONE, Span};
-use super::minimal::minimal;
+use super::minimal::{minimal, only_certain};
 use items::{Item, STAYS, Window, tick};
 
 /// What was done to a queue. Values have numbers from 0 on, equal ones the same.
@@ -108,17 +108,12 @@ impl Queue<'_> {
 
     /// What `judge` decides when of all operations only some, ascending, are certain.
     fn judge_only(&self, certain: &[u32], judge: Judge) -> Decision {
-        let mut operations = self.operations.to_vec();
-        let mut certain = certain.iter().peekable();
-        for (number, operation) in (0..).zip(&mut operations) {
-            if certain.next_if(|&&next| next == number).is_some() {
-                continue;
-            }
+        let operations = only_certain(self.operations, certain, |operation| {
             operation.span.returned = NEVER;
             if !matches!(operation.action, QueueAction::Enqueue(_)) {
                 operation.action = QueueAction::DequeueUnknown;
             }
-        }
+        });
         let queue = Queue {
             operations: &operations,
             ..*self
