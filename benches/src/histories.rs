@@ -20,6 +20,18 @@ pub fn recorded(recipe: &Recipe, lines: &[Line]) -> History {
     builder.finish()
 }
 
+/// What Jepsen logs of a history.
+pub fn jepsen_log(history: &History) -> String {
+    let lines = history.events().iter().map(|event| {
+        let kind = event.kind.word();
+        format!(
+            "INFO  jepsen.util - {}\t:{kind}\t:{}\t{}\n",
+            event.process, event.f, event.value
+        )
+    });
+    lines.collect()
+}
+
 fn push(builder: &mut HistoryBuilder, object: Object, line: &Line) {
     let pushed = builder.push(event(object, line));
     pushed.expect("clients do one thing at a time");

@@ -19,7 +19,7 @@ use squall_sim::engine::{Config, Latency, NetworkConfig};
 
 pub use self::fan_in::fan_in;
 pub use self::heartbeat::heartbeat_cluster;
-pub use self::histories::{history, recorded};
+pub use self::histories::{history, jepsen_log, recorded};
 pub use self::ping_pong::ping_pong;
 pub use self::sleepers::sleepers;
 

@@ -7,14 +7,14 @@ use squall_bench_work::histories::Object::{
     CasRegister, ElementSet, PriorityQueue, Queue, Register, Registers, Stack,
 };
 use squall_bench_work::histories::{self, Object, Recipe};
-use squall_checkers::history::{Event, Value};
+use squall_checkers::history::{Event, Format, Value};
 use squall_checkers::isolation::list_append::{ListAppendOptions, Names, report_transactions};
 use squall_checkers::linearizability::{Limits, Online, check, verify_order};
 use squall_checkers::specs::{self, FailedCas, FifoQueue, KvMap};
 use squall_checkers::{Anomaly, History, Verdict};
 
-use self::Work::{Explain, Judge, ListAppend, VerifyOrder};
-use crate::{history, lists, recorded};
+use self::Work::{Explain, Judge, ListAppend, SmallLogs, VerifyOrder};
+use crate::{history, jepsen_log, lists, recorded};
 
 /// A line of the table.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,9 @@ pub enum Work {
     /// Reads in it are stale, or else one is: the few operations are found that together are
     /// impossible. Of a recipe with stale reads the first seed is taken whose history is impossible.
     Explain(Recipe),
+    /// Ten such histories, of as many seeds, are read from what Jepsen logs of them, judged, and explained
+    /// where they are impossible.
+    SmallLogs(Recipe),
     /// An order that is said to explain it is verified.
     VerifyOrder(Recipe),
     /// It is judged event by event.
@@ -48,7 +51,7 @@ pub enum Work {
 }
 
 impl Row {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         row(
             "register-5",
             "register, 1,000,000 operations by 5 clients, 5 % crash",
@@ -176,6 +179,16 @@ impl Row {
             Explain(stale(recipe(CasRegister, 10_000, 5, 0))),
         ),
         row(
+            "small-logs",
+            "ten Jepsen logs of 85 operations on a cas register by 5 clients, with crashes and stale reads, read and judged",
+            1,
+            0,
+            SmallLogs(Recipe {
+                stale_per_mille: 80,
+                ..recipe(CasRegister, 85, 5, 50)
+            }),
+        ),
+        row(
             "verify-order",
             "an order of 1,000,000 operations on a register, verified",
             0,
@@ -211,6 +224,20 @@ impl Row {
             Explain(recipe) => {
                 let history = impossible(&recipe);
                 Box::new(move || drop(require_invalid(judge(recipe.object, &history))))
+            }
+            SmallLogs(recipe) => {
+                let seeds = 1..=10;
+                let histories = seeds.map(|seed| history(&Recipe { seed, ..recipe }));
+                let logs: Vec<String> = histories.map(|history| jepsen_log(&history)).collect();
+                let judge_all = move || {
+                    let verdicts = logs.iter().map(|log| judge_log(recipe.object, log).word());
+                    verdicts.collect::<Vec<_>>()
+                };
+                let expected = judge_all();
+                for word in ["valid", "invalid"] {
+                    assert!(expected.contains(&word), "some are {word}: {expected:?}");
+                }
+                Box::new(move || assert_eq!(judge_all(), expected))
             }
             VerifyOrder(recipe) => {
                 let history = history(&recipe);
@@ -307,6 +334,11 @@ fn judge(object: Object, history: &History) -> Verdict {
         ElementSet => check(&specs::ElementSet, history, &limits),
     };
     verdict.expect("the history is of the specification's operations")
+}
+
+fn judge_log(object: Object, log: &str) -> Verdict {
+    let history = History::read(log.as_bytes(), Some(Format::JepsenLog));
+    judge(object, &history.expect("a log is a history"))
 }
 
 fn impossible(recipe: &Recipe) -> History {

@@ -75,6 +75,23 @@ impl HistoryBuilder {
         }
     }
 
+    /// Makes room for the first events, if there will probably be so many.
+    pub(super) fn expect(&mut self, event_count: usize) {
+        const EVENTS_MAX: usize = 1 << 10;
+        let events = event_count.min(EVENTS_MAX);
+        let history = &mut self.history;
+        history.operation.reserve(events);
+        let operations = events.div_ceil(2);
+        history.process.reserve(operations);
+        history.f.reserve(operations);
+        history.key.reserve(operations);
+        history.input.reserve(operations);
+        history.output.reserve(operations);
+        history.ending.reserve(operations);
+        history.invoked.reserve(operations);
+        history.completed.reserve(operations);
+    }
+
     /// Adds an event.
     ///
     /// # Errors

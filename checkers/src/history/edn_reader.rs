@@ -73,9 +73,14 @@ impl<'a> Reader<'a> {
 
     fn skip_blank(&mut self, depth: usize) -> Result<(), ReadError> {
         loop {
-            let bytes = self.rest().as_bytes();
-            let ascii = |byte: &&u8| matches!(byte, b'\t'..=b'\r' | b' ' | b',');
-            self.at += bytes.iter().take_while(ascii).count();
+            let bytes = &self.text.as_bytes()[self.at..self.end];
+            let is_blank = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ' | b',');
+            let blanks = bytes.iter().take_while(|&byte| is_blank(byte)).count();
+            self.at += blanks;
+            if matches!(bytes.get(blanks), Some(b'!'..=b'\x7f') if !matches!(bytes[blanks], b';' | b'#'))
+            {
+                return Ok(());
+            }
             let rest = self.rest();
             if !rest.starts_with(|letter: char| letter.is_ascii()) {
                 let others = rest.trim_start_matches(char::is_whitespace);
@@ -107,24 +112,20 @@ impl<'a> Reader<'a> {
         let rest = self.rest();
         match rest.bytes().next() {
             Some(b'{') => self.map(depth),
-            Some(b'[') => self.sequence(1, ']', depth),
-            Some(b'(') => self.sequence(1, ')', depth),
-            Some(b'#') if rest.starts_with("#{") => self.sequence(2, '}', depth),
+            Some(b'[') => self.sequence(1, b']', depth),
+            Some(b'(') => self.sequence(1, b')', depth),
+            Some(b'#') if rest.starts_with("#{") => self.sequence(2, b'}', depth),
             Some(b'#') => self.tagged(depth),
             Some(b'"') => self.string(),
             Some(b'\\') => self.character(),
             Some(b':') => self.keyword(),
-            Some(_) if !rest.starts_with(is_delimiter) => Ok(self.number_or_symbol()),
+            Some(byte) if !DELIMITERS[usize::from(byte)] => Ok(self.number_or_symbol()),
+            Some(0x80..) if !rest.starts_with(is_delimiter) => Ok(self.number_or_symbol()),
             _ => Err(self.unexpected_at(self.at, "EDN data")),
         }
     }
 
-    fn sequence(
-        &mut self,
-        opening: usize,
-        end: char,
-        depth: usize,
-    ) -> Result<Datum<'a>, ReadError> {
+    fn sequence(&mut self, opening: usize, end: u8, depth: usize) -> Result<Datum<'a>, ReadError> {
         let depth = self.deeper(depth)?;
         self.at += opening;
         let mut items = Vec::new();
@@ -138,7 +139,7 @@ impl<'a> Reader<'a> {
         let depth = self.deeper(depth)?;
         self.at += 1;
         let mut entries = Vec::new();
-        while !self.skip_end('}', depth)? {
+        while !self.skip_end(b'}', depth)? {
             let key = self.datum(depth)?;
             self.skip_blank(depth)?;
             entries.push((key, self.datum(depth)?));
@@ -146,15 +147,13 @@ impl<'a> Reader<'a> {
         Ok(Datum::Map(entries))
     }
 
-    fn skip_end(&mut self, end: char, depth: usize) -> Result<bool, ReadError> {
+    fn skip_end(&mut self, end: u8, depth: usize) -> Result<bool, ReadError> {
         self.skip_blank(depth)?;
-        if self.rest().is_empty() {
-            return Err(self.unexpected_at(self.at, &format!("`{end}`")));
+        if self.at == self.end {
+            return Err(self.unexpected_at(self.at, &format!("`{}`", char::from(end))));
         }
-        let stands = self.rest().starts_with(end);
-        if stands {
-            self.at += 1;
-        }
+        let stands = self.text.as_bytes()[self.at] == end;
+        self.at += usize::from(stands);
         Ok(stands)
     }
 

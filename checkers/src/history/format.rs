@@ -6,6 +6,7 @@ use super::{
     EventRef, History, HistoryBuilder, HistoryError, ProcessReuse, awdit, cobra, dbcop, edn,
     intervals, jepsen_log, json_lines, limo, plume,
 };
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -63,7 +64,11 @@ impl Format {
         }
         // What begins a file tells its format. (Half a letter at the end matters to nobody.)
         const BEGINNING: usize = 4096;
-        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(BEGINNING)]);
+        let beginning = &bytes[..bytes.len().min(BEGINNING)];
+        let text = match std::str::from_utf8(beginning) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(beginning),
+        };
         let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
         let dense: String = text.split_ascii_whitespace().take(8).collect();
         match text.bytes().next() {
@@ -220,6 +225,9 @@ fn read_text(text: &str, format: Format) -> Result<History, ReadError> {
         text,
         builder: HistoryBuilder::new(ProcessReuse::AfterInfo),
     };
+    /// Few formats have shorter ones.
+    const EVENT_BYTES: usize = 32;
+    into.builder.expect(text.len() / EVENT_BYTES);
     match format {
         Format::JsonLines => json_lines::read(text, &mut into)?,
         Format::Edn => edn::read(text, &mut into)?,

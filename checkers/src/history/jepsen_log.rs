@@ -29,15 +29,17 @@ struct Columns {
 
 /// The first word that is a kind of event, right after one that is a process number.
 fn find_columns(line: &str) -> Option<Columns> {
-    line.match_indices(':').find_map(|(colon, _)| {
-        let (before, after) = (&line[..colon], &line[colon + 1..]);
-        let end = after.find(|letter: char| letter.is_ascii_whitespace());
-        let word = &after[..end.unwrap_or(after.len())];
-        let kind = EventKind::from_word(word)?;
+    let bytes = line.as_bytes();
+    let colons = bytes.iter().enumerate().filter(|&(_, &byte)| byte == b':');
+    colons.map(|(colon, _)| colon).find_map(|colon| {
+        let is_blank = |byte: &u8| byte.is_ascii_whitespace();
+        let rest = bytes[colon..].iter().position(is_blank);
+        let rest = rest.map_or(bytes.len(), |length| colon + length);
+        let kind = EventKind::from_word(&line[colon + 1..rest])?;
+        let before = &line[..colon];
         let words = before.trim_ascii_end();
-        let process = words
-            .rsplit(|letter: char| letter.is_ascii_whitespace())
-            .next()?;
+        let process = words.as_bytes().iter().rposition(is_blank);
+        let process = &words[process.map_or(0, |blank| blank + 1)..];
         let process = process
             .parse()
             .ok()
@@ -45,7 +47,7 @@ fn find_columns(line: &str) -> Option<Columns> {
         Some(Columns {
             process,
             kind,
-            rest: colon + 1 + word.len(),
+            rest,
         })
     })
 }

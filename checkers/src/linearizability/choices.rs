@@ -166,7 +166,7 @@ impl Choices {
         }
         let problem = walk.problem;
         let mut updates = problem.uncertain_updates_in(state).iter();
-        let mut others = problem.uncertain_updates_in(ANY_STATE).iter();
+        let mut others = problem.other_uncertain_updates().iter();
         updates.any(|&(_, index)| walk.is_available(configuration, index))
             || others.any(|&(_, index)| {
                 let class = problem.uncertain[index as usize].class;
@@ -181,14 +181,13 @@ impl Choices {
         configuration: &Configuration<WORDS>,
     ) {
         let problem = walk.problem;
-        for state in [configuration.state, ANY_STATE] {
-            for &(_, index) in problem.uncertain_updates_in(state) {
-                self.rank_uncertain_class(walk, configuration, index);
-            }
+        let updates = problem.uncertain_updates_in(configuration.state);
+        for &(_, index) in updates.iter().chain(problem.other_uncertain_updates()) {
+            self.rank_uncertain_class(walk, configuration, index);
         }
         let by_updates = &problem.states_of_updates;
         if !self.wishes.classes.is_empty() || by_updates.contains(&ANY_STATE) {
-            for &(_, index) in &problem.uncertain_overwrites {
+            for &(_, index) in problem.uncertain_overwrites.all() {
                 self.rank_uncertain_class(walk, configuration, index);
             }
             return;

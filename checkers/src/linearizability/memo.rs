@@ -32,8 +32,9 @@ pub(super) enum Entered {
 
 impl<const WORDS: usize> Memo<WORDS> {
     pub(super) fn new() -> Self {
+        // Most searches visit few configurations, and there may be many searches.
         Self {
-            visits: Vec::new(),
+            visits: Vec::with_capacity(48),
             table: vec![NOBODY; 64],
             places: 0,
         }

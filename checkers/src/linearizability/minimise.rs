@@ -7,8 +7,10 @@
 //! - to forget everything that ended before some event, and let the object be in any state there.
 //!
 //! What is impossible without those certainties is impossible with them. (To leave out a *write* is no
-//! such step: it makes its readers impossible.) The steps are taken in chunks, as in Zeller and
-//! Hildebrandt's "Simplifying and isolating failure-inducing input", 2002.
+//! such step: it makes its readers impossible.) First operations are added that an order of the few before
+//! does not explain, then they are taken away in chunks, as in Zeller and Hildebrandt's "Simplifying and
+//! isolating failure-inducing input", 2002. Where the rest of them is possible, its order tells which one
+//! it is for: without that one all others are possible.
 
 use super::any_spec::AnySpec;
 use super::catalogue::{Catalogue, ClassNumber, StateNumber};
@@ -16,6 +18,7 @@ use super::judge::{compile, find};
 use super::limits::{Exceeded, Limits, Meter};
 use super::problem::{Item, Problem};
 use super::search::Found;
+use super::unplaced::Explained;
 use crate::spec::{Diagnosis, Effect, NEVER, Recorded};
 use std::time::Instant;
 
@@ -26,6 +29,8 @@ const WORK_MAX: u64 = 30_000_000;
 const WORK_PER_CONFIGURATION: u64 = 16;
 /// What a step costs that the specification takes itself.
 const WORK_PER_STEP: u64 = 64;
+/// So many operations are taken away one at a time.
+const SINGLY_MAX: usize = 16;
 const CONFIGURATIONS_PER_TRY_MAX: u64 = 50_000;
 /// Where the specification has to take more steps than this, most lead to more such.
 const STEPS_PER_TRY_MAX: u64 = 4000;
@@ -74,12 +79,12 @@ pub(super) fn minimise(
         return united(core, named);
     }
     let guess = attempt.certain(|id| named.contains(&id) || suspects.contains(&id));
-    if attempt.judge(&guess) == Judged::Impossible {
-        return united(attempt.shrink(guess), named);
+    if matches!(attempt.judge(&guess), Judged::Impossible) {
+        return united(attempt.shrink(guess, named), named);
     }
     attempt.forget_the_past();
     let certain = attempt.certain(|_| true);
-    attempt.shrink(certain)
+    attempt.shrink(certain, named)
 }
 
 fn united(core: Core, named: &[usize]) -> Core {
@@ -93,10 +98,9 @@ fn united(core: Core, named: &[usize]) -> Core {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Judged {
     Impossible,
-    Possible,
+    Possible(Explained),
     /// Within the limits of a try.
     Unknown,
 }
@@ -189,8 +193,8 @@ impl<'a> Attempt<'a> {
         let after = self.after(first);
         let whole = std::mem::replace(&mut self.items, after);
         self.starts = self.reachable.clone();
-        if self.judge(&ids) == Judged::Impossible {
-            return Some(self.shrink(ids));
+        if matches!(self.judge(&ids), Judged::Impossible) {
+            return Some(self.take_away(ids));
         }
         self.items = whole;
         self.starts = vec![Catalogue::INITIAL];
@@ -215,9 +219,9 @@ impl<'a> Attempt<'a> {
             } else {
                 low + (high - low) / 2
             };
-            distance *= 4;
+            distance *= 2;
             let after = self.after(cuts[middle]);
-            if self.judge_items(after.clone()) == Judged::Impossible {
+            if matches!(self.judge_items(after.clone()), Judged::Impossible) {
                 impossible = Some(after);
                 low = middle + 1;
             } else {
@@ -254,36 +258,84 @@ impl<'a> Attempt<'a> {
         })
     }
 
+    /// The few that matter of some impossible operations, among them probably those that are named.
+    fn shrink(&mut self, ids: Vec<usize>, named: &[usize]) -> Core {
+        match self.grow(&ids, named) {
+            Some(few) => self.take_away(few),
+            None => self.take_away(ids),
+        }
+    }
+
+    /// Adds to those that are named some that an order of these leaves unexplained, until there is none.
+    /// One at a time as long as they are few: with more at once, fewer of them are needed.
+    fn grow(&mut self, ids: &[usize], named: &[usize]) -> Option<Vec<usize>> {
+        let named = ids.iter().filter(|id| named.contains(id));
+        let mut certain: Vec<usize> = named.copied().collect();
+        loop {
+            let explained = match self.judge(&certain) {
+                Judged::Impossible => return Some(certain),
+                Judged::Possible(explained) => explained,
+                Judged::Unknown => return None,
+            };
+            let unplaced = self.unplaced(&explained, ids);
+            if unplaced.is_empty() {
+                return None;
+            }
+            let count = (certain.len() / 8).max(1);
+            certain.extend(unplaced.iter().take(count));
+            certain.sort_unstable();
+        }
+    }
+
+    /// The ids of those operations that the order does not explain, the first to return first.
+    fn unplaced(&mut self, explained: &Explained, ids: &[usize]) -> Vec<usize> {
+        let is_meant = |item: &&Item| ids.binary_search(&(item.id as usize)).is_ok();
+        let certain = self.items.iter().filter(|item| item.completed != NEVER);
+        let meant = certain.filter(is_meant);
+        self.work += self.items.len() as u64;
+        explained.unplaced(meant, &mut self.catalogue)
+    }
+
     /// Takes away chunks, ever smaller ones, as long as what stays is impossible.
-    fn shrink(&mut self, mut kept: Vec<usize>) -> Core {
-        let mut size = kept.len().div_ceil(2);
+    fn take_away(&mut self, mut doubtful: Vec<usize>) -> Core {
+        let mut core = Core {
+            operations: Vec::new(),
+            is_minimal: false,
+        };
+        let mut size = match doubtful.len() {
+            0..=SINGLY_MAX => 1,
+            many => many.div_ceil(2),
+        };
         loop {
             let mut start = 0;
-            let mut is_needed = true;
-            let mut shrunk = false;
-            while start < kept.len() {
-                let end = (start + size).min(kept.len());
-                let rest = [&kept[..start], &kept[end..]].concat();
+            while start < doubtful.len() {
+                let end = (start + size).min(doubtful.len());
+                let mut rest = [&doubtful[..start], &doubtful[end..], &core.operations].concat();
+                rest.sort_unstable();
                 match self.judge(&rest) {
-                    Judged::Impossible => {
-                        kept = rest;
-                        shrunk = true;
+                    Judged::Impossible => drop(doubtful.drain(start..end)),
+                    Judged::Possible(explained) => {
+                        match self.unplaced(&explained, &doubtful[start..end])[..] {
+                            // Without this one alone all the others are possible.
+                            [needed] => {
+                                doubtful.retain(|&id| id != needed);
+                                core.operations.push(needed);
+                            }
+                            _ => start = end,
+                        }
                     }
-                    judged => {
-                        is_needed &= judged == Judged::Possible;
-                        start = end;
-                    }
+                    Judged::Unknown => start = end,
                 }
             }
-            if size > 1 {
-                size = size.div_ceil(2);
-            } else if !shrunk || kept.is_empty() {
-                return Core {
-                    operations: kept,
-                    is_minimal: is_needed && !shrunk,
-                };
+            if size == 1 {
+                break;
             }
+            size = size.div_ceil(2);
         }
+        core.is_minimal = doubtful.is_empty();
+        core.operations.append(&mut doubtful);
+        core.operations.sort_unstable();
+        core
     }
 
     /// Judges the operations when only some are certain: those with these ids, ascending.
@@ -304,7 +356,7 @@ impl<'a> Attempt<'a> {
     fn judge_items(&mut self, mut items: Vec<Item>) -> Judged {
         let returns = items.iter().map(|item| item.completed);
         let Some(last) = returns.filter(|&completed| completed != NEVER).max() else {
-            return Judged::Possible;
+            return Judged::Possible(Explained::empty(self.starts[0]));
         };
         // What begins later explains nothing.
         items.truncate(items.partition_point(|item| item.invoked < last));
@@ -312,6 +364,7 @@ impl<'a> Attempt<'a> {
         if self.work >= WORK_MAX {
             return Judged::Unknown;
         }
+        self.make_room();
         let Ok(problem) = Problem::new(&self.catalogue, items) else {
             return Judged::Unknown;
         };
@@ -327,11 +380,20 @@ impl<'a> Attempt<'a> {
         let found = find(&problem, &mut self.catalogue, &self.starts, &mut meter);
         self.work += WORK_PER_CONFIGURATION * meter.configurations
             + WORK_PER_STEP * (self.catalogue.steps() - steps);
-        self.make_room();
         match found {
             Found::Impossible(_) => Judged::Impossible,
-            Found::Order(_) => Judged::Possible,
+            Found::Order(trail) => {
+                self.begin_with(trail.start);
+                Judged::Possible(Explained::new(trail, &problem, &mut self.catalogue))
+            }
             Found::Exceeded { .. } => Judged::Unknown,
+        }
+    }
+
+    /// Lets searches begin in a state from which the last one found an order: so may the next.
+    fn begin_with(&mut self, state: StateNumber) {
+        if let Some(at) = self.starts.iter().position(|&start| start == state) {
+            self.starts[..=at].rotate_right(1);
         }
     }
 }

@@ -44,7 +44,53 @@ impl Step {
 }
 
 /// Class indices with a state each, ordered by it.
-type ByState = Vec<(StateNumber, u32)>;
+#[derive(Default)]
+pub(super) struct ByState {
+    entries: Vec<(StateNumber, u32)>,
+    /// By state, where its entries begin; those of no state in particular come after all.
+    firsts: Vec<u32>,
+}
+
+impl ByState {
+    fn new(mut entries: Vec<(StateNumber, u32)>, state_count: usize) -> Self {
+        entries.sort_unstable();
+        let mut firsts = Vec::new();
+        if !entries.is_empty() {
+            let mut first = 0;
+            firsts.extend((0..=state_count as u32).map(|state| {
+                while entries.get(first).is_some_and(|&(other, _)| other < state) {
+                    first += 1;
+                }
+                first as u32
+            }));
+        }
+        Self { entries, firsts }
+    }
+
+    pub(super) fn all(&self) -> &[(StateNumber, u32)] {
+        &self.entries
+    }
+
+    #[inline]
+    fn of(&self, state: StateNumber) -> &[(StateNumber, u32)] {
+        let state = state as usize;
+        match (self.firsts.get(state), self.firsts.get(state + 1)) {
+            (Some(&first), Some(&end)) => &self.entries[first as usize..end as usize],
+            _ => &[],
+        }
+    }
+
+    #[inline]
+    fn of_any(&self) -> &[(StateNumber, u32)] {
+        let first = self.firsts.last().copied().unwrap_or(0);
+        &self.entries[first as usize..]
+    }
+
+    fn bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<(StateNumber, u32)>()
+            + self.firsts.capacity() * size_of::<u32>()
+    }
+}
 
 /// Stands for no state in particular.
 pub(super) const ANY_STATE: StateNumber = StateNumber::MAX;
@@ -97,8 +143,8 @@ impl Problem {
             items,
             steps,
             uncertain: Vec::new(),
-            uncertain_overwrites: Vec::new(),
-            uncertain_updates: Vec::new(),
+            uncertain_overwrites: ByState::default(),
+            uncertain_updates: ByState::default(),
             states_of_updates: Vec::new(),
             last_wish: vec![0; catalogue.state_count()],
             last_wish_for_any: 0,
@@ -144,21 +190,22 @@ impl Problem {
             let operations = &mut self.uncertain[*index as usize].operations;
             operations.push(number as OperationNumber);
         }
+        let (mut overwrites, mut updates) = (Vec::new(), Vec::new());
         for (index, uncertain) in self.uncertain.iter().enumerate() {
             let index = index as u32;
             match catalogue.target(uncertain.class) {
-                Some(target) => self.uncertain_overwrites.push((target, index)),
+                Some(target) => overwrites.push((target, index)),
                 None => {
                     let only = catalogue.only_state(uncertain.class);
-                    self.uncertain_updates
-                        .push((only.unwrap_or(ANY_STATE), index));
+                    updates.push((only.unwrap_or(ANY_STATE), index));
                 }
             }
         }
-        self.uncertain_overwrites.sort_unstable();
-        self.uncertain_updates.sort_unstable();
-        let states = self.uncertain_updates.iter().map(|&(state, _)| state);
-        self.states_of_updates = states.collect();
+        let state_count = catalogue.state_count();
+        self.uncertain_overwrites = ByState::new(overwrites, state_count);
+        self.uncertain_updates = ByState::new(updates, state_count);
+        let states = self.uncertain_updates.all().iter();
+        self.states_of_updates = states.map(|&(state, _)| state).collect();
         self.states_of_updates.dedup();
     }
 
@@ -201,12 +248,19 @@ impl Problem {
 
     /// The classes of uncertain overwrites after which the state is this one.
     pub(super) fn uncertain_overwrites_to(&self, state: StateNumber) -> &[(StateNumber, u32)] {
-        of_state(&self.uncertain_overwrites, state)
+        self.uncertain_overwrites.of(state)
     }
 
     /// The classes of uncertain updates that can happen in this state alone.
+    #[inline]
     pub(super) fn uncertain_updates_in(&self, state: StateNumber) -> &[(StateNumber, u32)] {
-        of_state(&self.uncertain_updates, state)
+        self.uncertain_updates.of(state)
+    }
+
+    /// The classes of uncertain updates of which no single state is known in which they can happen.
+    #[inline]
+    pub(super) fn other_uncertain_updates(&self) -> &[(StateNumber, u32)] {
+        self.uncertain_updates.of_any()
     }
 
     #[inline]
@@ -246,15 +300,11 @@ impl Problem {
             + self.slots.capacity() * size_of::<u16>()
             + self.uncertain.capacity() * size_of::<Uncertain>()
             + operations * size_of::<OperationNumber>()
-            + self.last_wish.capacity() * size_of::<u32>();
+            + self.last_wish.capacity() * size_of::<u32>()
+            + self.uncertain_overwrites.bytes()
+            + self.uncertain_updates.bytes();
         bytes as u64
     }
-}
-
-fn of_state(all: &[(StateNumber, u32)], state: StateNumber) -> &[(StateNumber, u32)] {
-    let from = all.partition_point(|&(other, _)| other < state);
-    let count = all[from..].partition_point(|&(other, _)| other == state);
-    &all[from..from + count]
 }
 
 /// The invocations and returns of what happened, in the order of their events.

@@ -120,6 +120,9 @@ pub(crate) fn compare<S: Spec>(spec: &S, events: &[Event]) -> bool {
             let shortest = self::history(&events[..=first_bad]);
             let is_enough = is_impossible_alone(spec, &shortest, &anomaly.witness);
             assert!(is_enough, "a weak witness: {events:#?}\n{anomaly:#?}");
+            if anomaly.minimal {
+                require_each_needed(spec, &shortest, &anomaly.witness);
+            }
         }
         other => panic!("no verdict: {other:?}"),
     }
@@ -154,19 +157,38 @@ pub(crate) fn history(events: &[Event]) -> History {
 /// invocation.
 fn is_impossible_alone<S: Spec>(spec: &S, history: &History, witness: &[usize]) -> bool {
     let from_start = only_certain(history, witness, 0);
-    if !is_linearizable(spec, &from_start) {
-        return true;
+    !is_linearizable(spec, &from_start) || is_impossible_anyway(spec, history, witness, witness)
+}
+
+/// Without any one of the witness the others are possible, if not whatever was before.
+fn require_each_needed<S: Spec>(spec: &S, history: &History, witness: &[usize]) {
+    for &needed in witness {
+        let rest: Vec<usize> = witness.iter().copied().filter(|&id| id != needed).collect();
+        assert!(
+            !is_impossible_anyway(spec, history, witness, &rest),
+            "{needed} of {witness:?} is not needed: {history:#?}"
+        );
     }
+}
+
+/// Whether those that are certain are impossible whatever was before the witness's first invocation.
+fn is_impossible_anyway<S: Spec>(
+    spec: &S,
+    history: &History,
+    witness: &[usize],
+    certain: &[usize],
+) -> bool {
     let first = witness
         .first()
         .map_or(0, |&id| history.operations().invoked(id));
-    let later = only_certain(history, witness, first);
+    let later = only_certain(history, certain, first);
     let key = witness
         .first()
         .map(|&id| object(spec, &history.operation(id)))
         .unwrap_or_default();
     let candidates = candidates(spec, &later).remove(&key).unwrap_or_default();
     let candidates: Vec<&Candidate<'_, S>> = candidates.iter().collect();
+    let from_start = only_certain(history, witness, 0);
     let states = reachable_states(spec, &from_start, &key);
     states
         .iter()
