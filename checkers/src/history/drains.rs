@@ -229,6 +229,11 @@ mod tests {
         assert!(history.has_drains());
         let expanded = history.drains_as_dequeues();
         assert!(!expanded.has_drains());
+        let mut asked = expanded
+            .events()
+            .iter()
+            .filter(|event| event.f == "dequeue");
+        assert!(asked.all(|event| event.kind != EventKind::Invoke || event.value.is_nil()));
         let verdict = check(&FifoQueue, &expanded, &Limits::default());
         verdict.expect("it is of a queue").word().to_owned()
     }
@@ -288,10 +293,42 @@ mod tests {
             "invalid"
         );
         assert_eq!(judged(&format!("{TWO} {rest}")), "valid");
+        let nothing = "2 invoke dequeue nil\n 2 ok dequeue nil";
+        assert_eq!(
+            judged(&format!("{TWO} 1 info drain nil\n {nothing}")),
+            "valid"
+        );
         let again = "3 invoke dequeue nil\n 3 ok dequeue 1";
         assert_eq!(
             judged(&format!("{TWO} 1 info drain nil\n {rest}\n {again}")),
             "invalid"
         );
+    }
+
+    /// What happens to the one queue is nothing to the other.
+    #[test]
+    fn each_key_is_drained_on_its_own() {
+        let event = |process: u64, kind: &str, f: &str, key: u64, value: &str| {
+            format!("{{:process {process}, :type :{kind}, :f :{f}, :key {key}, :value {value}}}\n")
+        };
+        let enqueue = |key: u64, value: &str| {
+            event(0, "invoke", "enqueue", key, value) + &event(0, "ok", "enqueue", key, value)
+        };
+        let begun = enqueue(1, "10") + &enqueue(2, "20") + &event(1, "invoke", "drain", 1, "nil");
+        let between = enqueue(2, "21");
+        let word = |end: String| {
+            let text = begun.clone() + &between + &end;
+            let history = History::read(text.as_bytes(), None).expect("a history");
+            let expanded = history.drains_as_dequeues();
+            let verdict = check(&FifoQueue, &expanded, &Limits::default());
+            (
+                expanded.operations().len(),
+                verdict.expect("it is of queues").word(),
+            )
+        };
+        assert_eq!(word(event(1, "ok", "drain", 1, "[10]")), (4, "valid"));
+        assert_eq!(word(event(1, "ok", "drain", 1, "[20]")), (4, "invalid"));
+        // Only one value can have been taken where there was one.
+        assert_eq!(word(event(1, "info", "drain", 1, "nil")), (4, "valid"));
     }
 }

@@ -180,7 +180,9 @@ mod tests {
     }
 
     fn check_error(events: Vec<Event>, expected: Expect) {
+        let last = events.len() - 1;
         let error = History::from_events(events).expect_err("these events are no history");
+        assert_eq!(error.event(), last);
         expected.assert_eq(&error.to_string());
     }
 

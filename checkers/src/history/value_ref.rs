@@ -462,3 +462,78 @@ impl<'h> Iterator for MapIter<'h> {
 }
 
 impl ExactSizeIterator for MapIter<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::DefaultHasher;
+
+    /// One of each kind and more, in their order.
+    fn ascending() -> Vec<Value> {
+        let list = |items: &[i64]| Value::List(items.iter().copied().map(Value::Int).collect());
+        let map = |value: i64| Value::Map([(Value::Int(1), Value::Int(value))].into());
+        let mut values = vec![
+            Value::Nil,
+            Value::Bool(false),
+            Value::Bool(true),
+            Value::Int(-1),
+            Value::Int(1),
+            Value::from("a"),
+            Value::from("b"),
+        ];
+        values.extend([
+            list(&[]),
+            list(&[1]),
+            list(&[1, 0]),
+            list(&[2]),
+            map(1),
+            map(2),
+        ]);
+        values
+    }
+
+    #[test]
+    fn references_are_ordered_and_hashed_as_values() {
+        let hash = |value: ValueRef<'_>| {
+            let mut hasher = DefaultHasher::new();
+            value.hash(&mut hasher);
+            hasher.finish()
+        };
+        let values = ascending();
+        for (place, one) in values.iter().enumerate() {
+            for (other_place, other) in values.iter().enumerate() {
+                let expected = place.cmp(&other_place);
+                let (known, sought) = (ValueRef::from(one), ValueRef::from(other));
+                assert_eq!(one.cmp(other), expected, "{one} {other}");
+                assert_eq!(known.cmp(&sought), expected, "{one} {other}");
+                assert_eq!(known.partial_cmp(other), Some(expected));
+                assert_eq!(one.partial_cmp(&sought), Some(expected));
+                assert_eq!(hash(known) == hash(sought), expected.is_eq());
+            }
+        }
+    }
+
+    #[test]
+    fn lists_and_maps_tell_what_they_hold() {
+        let values = ascending();
+        let lists: Vec<ListRef<'_>> = values
+            .iter()
+            .filter_map(|value| ValueRef::from(value).as_list())
+            .collect();
+        let (none, two) = (lists[0], lists[2]);
+        assert!(none.is_empty() && !two.is_empty() && none.last().is_none());
+        assert_eq!(two.last(), Some(ValueRef::Int(0)));
+        assert!(two.iter().rev().eq([0, 1].map(ValueRef::Int)));
+        let empty = Value::Map(BTreeMap::new());
+        let maps =
+            [&empty, &values[12]].map(|value| ValueRef::from(value).as_map().expect("a map"));
+        assert_eq!(
+            maps.map(|map| (map.len(), map.is_empty())),
+            [(0, true), (1, false)]
+        );
+        assert_eq!(ValueRef::Nil.as_map().map(MapRef::len), None);
+        let text = "x".repeat(100);
+        let long = Value::Map([(text.as_str().into(), text.as_str().into())].into());
+        assert!(ValueRef::from(&long).heap_bytes() >= 200);
+    }
+}

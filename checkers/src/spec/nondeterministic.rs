@@ -177,6 +177,15 @@ mod tests {
     }
 
     #[test]
+    fn all_that_may_be_the_state_takes_room() {
+        let spec = PowerSet(Forgetful);
+        let Ok(after) = spec.step(&spec.initial(), &Some(1), None) else {
+            panic!("anything can be written");
+        };
+        assert!(spec.state_bytes(&after) >= 2 * size_of::<i64>());
+    }
+
+    #[test]
     fn each_key_has_a_state_of_its_own() {
         let write = r#"{"process":0,"type":"invoke","f":"write","key":1,"value":5}
             {"process":0,"type":"ok","f":"write","key":1,"value":5}"#;

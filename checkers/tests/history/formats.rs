@@ -3,7 +3,7 @@
 
 use expect_test::{Expect, expect};
 use squall_checkers::history::{
-    Format, History, read_cobra, write_json_lines, write_porcupine_json,
+    Format, History, read_cobra, write_edn, write_json_lines, write_porcupine_json,
 };
 use std::path::Path;
 
@@ -202,6 +202,11 @@ fn jepsen_and_json_are_told_from_others() {
         ),
         ("[1] call deq", Format::Limo),
         ("# priorityqueue\n", Format::Fastlin),
+        ("[1] return 4", Format::Edn),
+        ("[x call deq", Format::Edn),
+        ("[_x1:=1]", Format::Dbcop),
+        ("[ x==1]", Format::Dbcop),
+        ("[:=1]", Format::Edn),
         ("\u{feff}{\"process\":0}", Format::JsonLines),
     ];
     for (text, format) in texts {
@@ -351,4 +356,122 @@ fn what_porcupine_is_told() {
         {"ClientId":1,"Input":{"f":"read","value":null},"Call":1,"Output":1,"Return":3,"Metadata":"ok"}
         ]
     "#]].assert_eq(&write_porcupine_json(&history));
+}
+
+/// The events as they are written in JSON, one a line.
+fn means(text: &str, format: Format, expected: Expect) {
+    let history = History::read(text.as_bytes(), Some(format)).expect("a history");
+    expected.assert_eq(&write_json_lines(&history));
+}
+
+#[test]
+fn what_the_corpus_has_no_example_of() {
+    means(
+        "# pqueue\nadd 3 1 1",
+        Format::Fastlin,
+        expect![[r#"
+        {"index":0,"process":0,"type":"invoke","f":"insert","value":3,"time":1}
+        {"index":1,"process":0,"type":"ok","f":"insert","value":3,"time":1}
+    "#]],
+    );
+    means(
+        "# @object set\n[1] call add(3)\n[1] return false\n[1] call contains(3)\n[1] return true\n[1] call remove(3)\n[1] return done",
+        Format::Limo,
+        expect![[r#"
+            {"index":0,"process":1,"type":"invoke","f":"add","value":3,"time":0}
+            {"index":1,"process":1,"type":"ok","f":"add","value":false,"time":0}
+            {"index":2,"process":1,"type":"invoke","f":"contains","value":3,"time":0}
+            {"index":3,"process":1,"type":"ok","f":"contains","value":true,"time":0}
+            {"index":4,"process":1,"type":"invoke","f":"remove","value":3,"time":0}
+            {"index":5,"process":1,"type":"ok","f":"remove","value":true,"time":0}
+        "#]],
+    );
+    means(
+        "w(1,0,0,0)\nr(1,0,1,1)\nr(2,0,1,1)",
+        Format::Plume,
+        expect![[r#"
+            {"index":0,"process":0,"type":"invoke","f":"txn","value":[["w",1,0]],"time":0}
+            {"index":1,"process":0,"type":"ok","f":"txn","value":[["w",1,0]],"time":0}
+            {"index":2,"process":1,"type":"invoke","f":"txn","value":[["r",1,null],["r",2,null]],"time":0}
+            {"index":3,"process":1,"type":"ok","f":"txn","value":[["r",1,0],["r",2,null]],"time":0}
+        "#]],
+    );
+    means(
+        "[_x:=1 _y==?]",
+        Format::Dbcop,
+        expect![[r#"
+        {"index":0,"process":0,"type":"invoke","f":"txn","value":[["w","_x",1],["r","_y",null]],"time":0}
+        {"index":1,"process":0,"type":"ok","f":"txn","value":[["w","_x",1],["r","_y",null]],"time":0}
+    "#]],
+    );
+    check_error(
+        "[1x:=1]",
+        Format::Dbcop,
+        expect!["line 1, column 2: expected a variable or `]`, but found `1x:=1]`"],
+    );
+    means(
+        "0\t:invoke\t:read\tnil\n0\t:ok\t:read\t:x\n0\t:invoke\t:read\tnil\n0\t:info\t:read\t:x",
+        Format::JepsenLog,
+        expect![[r#"
+            {"index":0,"process":0,"type":"invoke","f":"read","value":null,"time":0}
+            {"index":1,"process":0,"type":"ok","f":"read","value":"x","time":0}
+            {"index":2,"process":0,"type":"invoke","f":"read","value":null,"time":0}
+            {"index":3,"process":0,"type":"info","f":"read","value":"x","time":0,"error":"x"}
+        "#]],
+    );
+    means(
+        "{\"process\":-1,\"type\":\"info\",\"f\":\"start\"}\n{\"process\":3,\"type\":\"invoke\",\"f\":\"read\",\"time\":1.5e3}",
+        Format::JsonLines,
+        expect![[r#"
+            {"index":0,"process":3,"type":"invoke","f":"read","value":null,"time":1500}
+        "#]],
+    );
+    means(
+        "{\"process\" 3N \"type\" :invoke :f :read :time 7N}",
+        Format::Edn,
+        expect![[r#"
+            {"index":0,"process":3,"type":"invoke","f":"read","value":null,"time":7}
+        "#]],
+    );
+    check_error(
+        "{:process 1 :type :invoke :value nil}",
+        Format::Edn,
+        expect![
+            "line 1, column 1: expected in :f the operation's name, such as :read, but found no such field"
+        ],
+    );
+    check_error(
+        "{\"type\":\"invoke\",\"value\":null}",
+        Format::JsonLines,
+        expect![[
+            r#"line 1, column 1: expected in "process" a process number or "nemesis", but found no such field"#
+        ]],
+    );
+    check_error(
+        "{\"process\":\"me\",\"type\":\"invoke\",\"f\":\"read\"}",
+        Format::JsonLines,
+        expect![[
+            r#"line 1, column 2: expected in "process" a process number or "nemesis", but found `"me"`"#
+        ]],
+    );
+    check_error(
+        "{:process 1 :type :invoke :f :read}, ,\n {:process 1 :type :ok :f :write}",
+        Format::Edn,
+        expect![
+            "line 2, column 2: event 1: expected process 1 to complete its `read`, but it completes `write`"
+        ],
+    );
+}
+
+#[test]
+fn edn_is_written_with_names_as_keywords_where_they_can_be() {
+    let text = r#"{"process":3,"type":"invoke","f":"add-and_get","value":"a\u0007"}
+        {"process":3,"type":"info","f":"add-and_get","value":null,"error":"timed out"}
+        {"process":4,"type":"invoke","f":"read it","value":null}"#;
+    let history = History::read(text.as_bytes(), None).expect("a history");
+    expect![[r#"
+        {:index 0, :time 0, :process 3, :type :invoke, :f :add-and_get, :value "a\u0007"}
+        {:index 1, :time 0, :process 3, :type :info, :f :add-and_get, :value nil, :error "timed out"}
+        {:index 2, :time 0, :process 4, :type :invoke, :f "read it", :value nil}
+    "#]].assert_eq(&write_edn(&history));
 }

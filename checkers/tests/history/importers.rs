@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use squall_checkers::history::{
-    Event, EventKind, Format, History, ProcessReuse, Value, write_edn, write_json_lines,
+    Event, EventKind, Format, History, ProcessReuse, Value, ValueRef, write_edn, write_json_lines,
 };
 use squall_checkers::{FailedCas, Limits, Model, Options, Verdict, check, check_linearizable};
 use std::path::Path;
@@ -251,4 +251,60 @@ proptest! {
         let edn = write_edn(&history);
         prop_assert_eq!(History::read(edn.as_bytes(), None), Ok(history));
     }
+}
+
+#[test]
+fn histories_are_equal_if_all_of_each_event_is() {
+    let read = |lines: &str| History::read(lines.as_bytes(), None).expect("a history");
+    let event = |process: u64,
+                 kind: &str,
+                 f: &str,
+                 key: &str,
+                 value: &str,
+                 time: u64,
+                 error: &str| {
+        format!(
+            "{{:process {process} :type :{kind} :f :{f} :key {key} :value {value} :time {time} :error {error}}}\n"
+        )
+    };
+    let begun = event(1, "invoke", "read", "x", "nil", 5, "nil");
+    let whole = read(&(begun.clone() + &event(1, "ok", "read", "x", "7", 9, "nil")));
+    assert_eq!(whole, whole.clone());
+    assert_eq!(whole.events(), whole.clone().events());
+    for other in [
+        begun.clone(),
+        begun.clone() + &event(1, "fail", "read", "x", "7", 9, "nil"),
+        begun.clone() + &event(1, "ok", "read", "x", "8", 9, "nil"),
+        begun.clone() + &event(1, "ok", "read", "x", "7", 8, "nil"),
+        begun.clone() + &event(1, "ok", "read", "x", "7", 9, "late"),
+        begun.replace('1', "2") + &event(2, "ok", "read", "x", "7", 9, "nil"),
+        begun.replace("read", "get") + &event(1, "ok", "get", "x", "7", 9, "nil"),
+        begun.replace(":key x", ":key y") + &event(1, "ok", "read", "y", "7", 9, "nil"),
+    ] {
+        let other = read(&other);
+        assert_ne!(whole, other);
+        assert_ne!(whole.events(), other.events());
+    }
+    let [first, second] = [0, 1].map(|index| whole.events().get(index).expect("two events"));
+    let owned = whole.events().to_vec();
+    assert!(first == owned[0] && first != owned[1] && second == owned[1]);
+    assert_eq!(whole.events().get(2), None);
+    assert!(!whole.events().is_empty() && History::default().events().is_empty());
+    assert_eq!(whole.events().iter().nth(1), Some(second));
+    assert_eq!(whole.events().iter().next_back(), Some(second));
+    assert_eq!(whole.operations().iter().next().map(|it| it.id), Some(0));
+    assert!(whole.operations().iter().nth(1).is_none());
+}
+
+#[test]
+fn values_of_jepsens_independent_workloads_are_keys_and_values() {
+    let text = "0 :invoke :write [x 1]\n0 :ok :write [x 1]\n0 :invoke :read 5\n0 :ok :read [1 2 3]";
+    let history = History::read(text.as_bytes(), None).expect("a history");
+    let keyed = history.keyed_by_value().expect("keys that agree");
+    let (write, read) = (keyed.operation(0), keyed.operation(1));
+    assert_eq!(
+        (write.key, write.input),
+        (Some(ValueRef::Text("x")), ValueRef::Int(1))
+    );
+    assert_eq!((read.key, read.input), (None, ValueRef::Int(5)));
 }

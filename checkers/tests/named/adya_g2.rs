@@ -70,6 +70,12 @@ fn what_is_wrong_is_told() {
     "#]],
     );
     check(
+        "0 :invoke :insert [3 [1 nil]]\n1 :invoke :insert [3 [nil 2]]\n0 :fail :insert [3 [1 nil]]\n1 :fail :insert [3 [nil 2]]",
+        expect![[r#"
+            vacuous: no insert succeeded
+        "#]],
+    );
+    check(
         "0 :invoke :insert [3 [1 nil]]\n0 :ok :insert [3 [1 nil]]",
         expect![[r#"
         vacuous: no key had two inserts

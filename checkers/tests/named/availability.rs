@@ -144,4 +144,21 @@ fn each_operation_must_have_worked() {
     );
     let statistics = stats::statistics(&log(mixed));
     expect!["{0: 2, 1: 2}"].assert_eq(&format!("{:?}", statistics.concurrency));
+    let counts = statistics.by_f.values().map(|outcomes| outcomes.count());
+    assert_eq!(counts.collect::<Vec<usize>>(), [1, 1, 2]);
+}
+
+/// What was open for a window's time did not succeed; of what was open for less nobody can tell.
+#[test]
+fn what_is_open_at_the_end_counts_after_a_while() {
+    let text = "0 :invoke :read\n1 :invoke :read\n1 :ok :read\n2 :invoke :read\n3 :invoke :read\n4 :invoke :read\n5 :invoke :read";
+    let invoked = |window_ns: u64| {
+        let windows = availability::availability(&log(text), window_ns).windows;
+        windows
+            .iter()
+            .map(|it| (it.succeeded, it.invoked))
+            .collect::<Vec<_>>()
+    };
+    expect!["[(1, 2), (0, 1), (0, 1)]"].assert_eq(&format!("{:?}", invoked(20)));
+    expect!["[(1, 2), (0, 1)]"].assert_eq(&format!("{:?}", invoked(30)));
 }

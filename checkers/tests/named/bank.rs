@@ -231,22 +231,27 @@ fn what_is_wrong_is_told() {
 
 #[test]
 fn the_worst_total_is_the_one_furthest_from_what_there_is() {
-    let reads = ["{0 10, 1 90}", "{0 10, 1 80}", "{0 13, 1 90}"];
+    let reads = [
+        "{0 10, 1 90}",
+        "{0 10, 1 80}",
+        "{0 13, 1 90}",
+        "{0 20, 1 90}",
+    ];
     let reads = reads.map(|seen| format!("0 :invoke :read\n0 :ok :read {seen}\n"));
     check(
         &reads.concat(),
         expect![[r#"
-        wrong-total: Process 0's read (events 2 to 3) returned balances that sum to 90, but all money there is sums to 100.
-        [0, 1] since event Some(3)
-        The total is taken from the first read that returned (operation 0).
-        No one or two transfers that may have been under way explain the difference of -10.
-        2 of 3 reads returned a wrong total, from 90 to 103: first process 0's read (events 2 to 3), worst process 0's read (events 2 to 3), last process 0's read (events 4 to 5).
-        Found in all: wrong-total 2.
-    "#]],
+            wrong-total: Process 0's read (events 2 to 3) returned balances that sum to 90, but all money there is sums to 100.
+            [0, 1] since event Some(3)
+            The total is taken from the first read that returned (operation 0).
+            No one or two transfers that may have been under way explain the difference of -10.
+            3 of 4 reads returned a wrong total, from 90 to 110: first process 0's read (events 2 to 3), worst process 0's read (events 2 to 3), last process 0's read (events 6 to 7).
+            Found in all: wrong-total 3.
+        "#]],
     );
 }
 
-/// No transfer explains a difference twice over.
+/// No transfer explains a difference twice over, nor one that had ended.
 #[test]
 fn two_transfers_explain_a_difference_that_one_does_not() {
     let first = "0 :invoke :read\n0 :ok :read {0 10, 1 90}\n";
@@ -262,6 +267,18 @@ fn two_transfers_explain_a_difference_that_one_does_not() {
         The total is taken from the first read that returned (operation 0).
         No one or two transfers that may have been under way explain the difference of 10.
         1 of 2 reads returned a wrong total, from 110 to 110: first process 0's read (events 3 to 4), worst process 0's read (events 3 to 4), last process 0's read (events 3 to 4).
+        Found in all: wrong-total 1.
+    "#]],
+    );
+    let ended = format!("{}1 :ok :transfer\n", transfer(1, 10));
+    check(
+        &format!("{first}{ended}{read}"),
+        expect![[r#"
+        wrong-total: Process 0's read (events 4 to 5) returned balances that sum to 110, but all money there is sums to 100.
+        [0, 2] since event Some(5)
+        The total is taken from the first read that returned (operation 0).
+        No one or two transfers that may have been under way explain the difference of 10.
+        1 of 2 reads returned a wrong total, from 110 to 110: first process 0's read (events 4 to 5), worst process 0's read (events 4 to 5), last process 0's read (events 4 to 5).
         Found in all: wrong-total 1.
     "#]],
     );

@@ -236,11 +236,14 @@ fn what_is_wrong_is_told() {
 /// Too much was counted if what was taken away was not: the least of that which was acknowledged is told.
 #[test]
 fn what_was_not_taken_away_is_told() {
-    let counted =
-        "0 :invoke :increment 4\n0 :ok :increment 4\n0 :invoke :decrement 5\n0 :ok :decrement 5
-        0 :invoke :add -2\n0 :ok :add -2\n2 :invoke :read\n2 :ok :read 1";
+    let read = |value: i64| {
+        format!(
+            "0 :invoke :increment 4\n0 :ok :increment 4\n0 :invoke :decrement 5\n0 :ok :decrement 5
+            0 :invoke :add -2\n0 :ok :add -2\n2 :invoke :read\n2 :ok :read {value}"
+        )
+    };
     check(
-        counted,
+        &read(1),
         &CounterOptions::default(),
         expect![[r#"
         count-too-high: Process 2's read (events 6 to 7) returned 1, but what must have been counted sums to -3, and nothing that may have been brings it above -3.
@@ -249,6 +252,46 @@ fn what_was_not_taken_away_is_told() {
         Found in all: count-too-high 1.
     "#]],
     );
+    check(
+        &read(-1),
+        &CounterOptions::default(),
+        expect![[r#"
+        count-too-high: Process 2's read (events 6 to 7) returned -1, but what must have been counted sums to -3, and nothing that may have been brings it above -3.
+        [1, 2, 3] since event Some(7)
+        3 adds were acknowledged, which sum to -3; 0 failed, of 0 nobody knows; 1 reads returned.
+        Found in all: count-too-high 1.
+    "#]],
+    );
+}
+
+/// A sum that no choice makes is shown by all adds together.
+#[test]
+fn bounds_are_met_by_the_fewest_adds_and_sums_by_all() {
+    let text = "0 :invoke :add 5\n0 :ok :add 5\n1 :invoke :add 3\n2 :invoke :read\n2 :ok :read ";
+    let (bounds, exact) = (CounterOptions::default(), CounterOptions::pn_counter());
+    for (value, options, class, minimal) in [
+        (4, bounds, "count-too-low", true),
+        (6, exact, "impossible-sum", false),
+    ] {
+        let verdict = counter::check(&log(&format!("{text}{value}")), &options);
+        let found = anomaly(&verdict).expect("nothing makes that sum");
+        assert_eq!((found.class.as_str(), found.minimal), (class, minimal));
+    }
+}
+
+/// 4096 sums, but each is a multiple of a thousand.
+#[test]
+fn sums_of_multiples_are_judged_as_multiples() {
+    let adds = (0..12).map(|power| format!("{power} :invoke :add {}\n", 1000 << power));
+    let text = adds.collect::<String>() + "20 :invoke :read\n20 :ok :read ";
+    let word = |value: i64| {
+        let verdict = counter::check(
+            &log(&format!("{text}{value}")),
+            &CounterOptions::pn_counter(),
+        );
+        verdict.expect("a counter").word()
+    };
+    assert_eq!((word(4_095_000), word(2_500)), ("valid", "invalid"));
 }
 
 #[test]

@@ -304,3 +304,93 @@ fn why_a_lock_was_not_given_is_nobodys_token() {
     "#]],
     );
 }
+
+#[test]
+fn what_failed_neither_renews_a_lease_nor_takes_a_token() {
+    let leased = LockOptions {
+        lease_ns: Some(35),
+        ..LockOptions::default()
+    };
+    let got = |process: u64| format!("{process} :invoke :acquire\n{process} :ok :acquire\n");
+    let renewed = |end: &str| format!("{}0 :invoke :renew\n0 :{end} :renew\n{}", got(0), got(1));
+    check(
+        &renewed("fail"),
+        &leased,
+        expect![[r#"
+        valid
+    "#]],
+    );
+    check(
+        &renewed("ok"),
+        &leased,
+        expect![[r#"
+        two-holders: Process 0's acquire (events 0 to 1) was given the lock and had not released it, when it was given to process 1's acquire (events 4 to 5).
+        [0, 2] since event Some(5)
+        The lock was asked for 2 times, given 2 times and released 0 times; the resource took 0 writes and refused 0.
+        Found in all: two-holders 1.
+    "#]],
+    );
+
+    let wrote = |process: u64, end: &str, token: &str| {
+        format!("{process} :invoke :write {token}\n{process} :{end} :write {token}\n")
+    };
+    let plain = LockOptions::default();
+    let (five, refused) = (wrote(0, "ok", "5"), wrote(1, "fail", "6"));
+    check(
+        &format!("{five}{refused}{five}"),
+        &plain,
+        expect![[r#"
+        valid
+    "#]],
+    );
+    // The first to come with the greater token is told; a value may stand beside it, or nothing at all.
+    let six = wrote(1, "ok", "[6 100]") + &wrote(2, "ok", "6") + &wrote(3, "ok", "nil");
+    check(
+        &format!("{six}{five}"),
+        &plain,
+        expect![[r#"
+        stale-token-accepted: Process 1's write (events 0 to 1) had been taken with token 6, before token 5 was taken of process 0's write (events 6 to 7).
+        [0, 3] since event Some(7)
+        The lock was asked for 0 times, given 0 times and released 0 times; the resource took 4 writes and refused 0.
+        Found in all: stale-token-accepted 1.
+    "#]],
+    );
+}
+
+#[test]
+fn a_lock_is_released_once_or_as_often_as_it_was_given_if_reentrant() {
+    let reentrant = LockOptions {
+        reentrant: true,
+        ..LockOptions::default()
+    };
+    let got = "0 :invoke :acquire\n0 :ok :acquire\n";
+    let released = "0 :invoke :release\n0 :ok :release\n";
+    let twice = format!("{got}{got}{released}{released}");
+    check(
+        &twice,
+        &LockOptions::default(),
+        expect![[r#"
+        acquired-twice: Process 0's acquire (events 0 to 1) was given the lock and had not released it, when it was given again to process 0's acquire (events 2 to 3).
+        [0, 1] since event Some(3)
+        The lock was asked for 2 times, given 2 times and released 2 times; the resource took 0 writes and refused 0.
+        Found in all: acquired-twice 1, released-by-non-holder 1.
+    "#]],
+    );
+    check(
+        &twice,
+        &reentrant,
+        expect![[r#"
+        valid
+    "#]],
+    );
+    check(
+        &format!("{twice}{released}"),
+        &reentrant,
+        expect![[r#"
+        released-by-non-holder: Process 0's release (events 8 to 9) succeeded, although that process had not been given the lock since it last released it.
+        [4] since event Some(9)
+        The lock was asked for 2 times, given 2 times and released 3 times; the resource took 0 writes and refused 0.
+        Found in all: released-by-non-holder 1.
+    "#]],
+    );
+}

@@ -200,6 +200,15 @@ fn what_is_wrong_is_told() {
     "#]],
     );
     check(
+        &format!("{writes}{}", read("[[:r 1 2]]")),
+        expect![[r#"
+        unexpected-value: Process 3's read (events 5 to 6) saw 2 under key 1, which nobody had begun to write.
+        [3] since event Some(6)
+        1 reads returned, of which 0 saw one key written and another not.
+        Found in all: unexpected-value 1.
+    "#]],
+    );
+    check(
         &format!("0 :invoke :write [[:w 1 1]]\n0 :fail :write [[:w 1 1]]\n{one}"),
         expect![[r#"
         G1a: Process 3's read (events 2 to 3) saw 1 under key 1, although process 0's write (events 0 to 1) failed.

@@ -196,3 +196,42 @@ fn what_is_wrong_is_told() {
     "#]],
     );
 }
+
+#[test]
+fn a_process_does_not_go_back_and_who_was_first_at_the_height_is_told() {
+    let read = |process: u64, answer: &str| {
+        format!("{process} :invoke :read\n{process} :ok :read {answer}\n")
+    };
+    check(
+        &format!("{}{}", read(0, "7"), read(0, "6")),
+        expect![[r#"
+        process-value-goes-back: Process 0's read (events 0 to 1) reported 7; process 0's read (events 2 to 3) reported 6, which began after that had returned, but has a lesser value.
+        [0, 1] since event Some(3)
+        2 values were reported.
+        Found in all: process-value-goes-back 1, real-time-value-goes-back 1.
+    "#]],
+    );
+    check(
+        &format!("{}{}{}", read(0, "7"), read(1, "7"), read(2, "6")),
+        expect![[r#"
+            real-time-value-goes-back: Process 0's read (events 0 to 1) reported 7; process 2's read (events 4 to 5) reported 6, which began after that had returned, but has a lesser value.
+            [0, 2] since event Some(5)
+            3 values were reported.
+            Found in all: real-time-value-goes-back 1.
+        "#]],
+    );
+    check(
+        &format!(
+            "{}{}{}",
+            read(0, "[7 100]"),
+            read(1, "[7 100]"),
+            read(2, "[7 99]")
+        ),
+        expect![[r#"
+            real-time-timestamp-goes-back: Process 0's read (events 0 to 1) reported 7 at timestamp 100; process 2's read (events 4 to 5) reported 7 at timestamp 99, which began after that had returned, but has a lesser timestamp.
+            [0, 2] since event Some(5)
+            3 values were reported.
+            Found in all: real-time-timestamp-goes-back 1.
+        "#]],
+    );
+}

@@ -393,3 +393,15 @@ fn a_drained_queue_has_lost_what_nobody_got_by_its_last_event() {
     "#]],
     );
 }
+
+#[test]
+fn every_promise_is_known_by_its_name() {
+    for delivery in [
+        Delivery::AtLeastOnce,
+        Delivery::AtMostOnce,
+        Delivery::ExactlyOnce,
+    ] {
+        assert_eq!(delivery.to_string().parse(), Ok(delivery));
+    }
+    assert!("twice".parse::<Delivery>().is_err());
+}

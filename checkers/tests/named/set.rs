@@ -332,3 +332,19 @@ fn statistics_say_how_stale_and_how_lost() {
     );
     expect!["Ok(SetStatistics { reads: 3, stable: 1, stale: 1, lost: 1, never_read: 1, stable_latency: Latencies { times_ns: [10] }, lost_latency: Latencies { times_ns: [0] }, worst_stale: Some((Int(1), 10)) })"].assert_eq(&format!("{:?}", set::statistics(&history)));
 }
+
+#[test]
+fn of_elements_that_were_stale_as_long_the_first_is_told() {
+    let adds = "0 :invoke :add 7\n1 :invoke :add 8\n";
+    let reads = "2 :invoke :read\n2 :ok :read [7 8]\n2 :invoke :read\n2 :ok :read []\n2 :invoke :read\n2 :ok :read [7 8]\n";
+    check(
+        &format!("{adds}{reads}"),
+        &LINEARIZABLE,
+        expect![[r#"
+        stale-read: Process 2's read (events 4 to 5) lacks element 7, although process 2's read (events 2 to 3) had made it known at event 3.
+        [2, 3] since event Some(5)
+        Of all elements 2 were seen to the end, 2 of them missed for a while (the worst, 7, for 10 ns); 0 were lost, 0 never read.
+        Found in all: stale-read 1.
+    "#]],
+    );
+}

@@ -128,3 +128,17 @@ fn what_is_wrong_is_told() {
     "#]],
     );
 }
+
+#[test]
+fn ids_that_must_rise_in_any_way_are_of_one_kind() {
+    let history =
+        log("0 :invoke :generate\n0 :ok :generate 7\n0 :invoke :generate\n0 :ok :generate \"a\"");
+    for (rises_per_process, rises_in_real_time) in [(true, false), (false, true), (false, false)] {
+        let options = UniqueIdsOptions {
+            rises_per_process,
+            rises_in_real_time,
+        };
+        let is_refused = unique_ids::check(&history, &options).is_err();
+        assert_eq!(is_refused, rises_per_process || rises_in_real_time);
+    }
+}

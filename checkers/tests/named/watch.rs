@@ -470,3 +470,54 @@ fn what_is_wrong_is_told() {
     "#]],
     );
 }
+
+#[test]
+fn what_was_put_is_asked_only_where_puts_were_recorded() {
+    let known = WatchOptions::default();
+    let watch = "1/a :invoke :watch 1\n1/a :ok :watch [[1 \"x\" 10]]\n";
+    check(
+        watch,
+        &known,
+        expect![[r#"
+        valid
+    "#]],
+    );
+    let failed = "0/x :invoke :put 10\n0/x :fail :put 10\n";
+    check(
+        &format!("{failed}{watch}"),
+        &known,
+        expect![[r#"
+        failed-put-delivered: Process 1's watch (events 2 to 3) was told that revision 1 set key "x" to 10, although process 0's put (events 0 to 1) failed.
+        [0, 1] since event Some(3)
+        1 watchers were told 1 events.
+        Found in all: failed-put-delivered 1.
+    "#]],
+    );
+}
+
+/// Of a revision that sets two keys, a watcher of one knows all, and a watcher of both does not.
+#[test]
+fn no_more_up_to_a_revision_means_all_of_it() {
+    let known = WatchOptions::default();
+    let puts = "0/x :invoke :put 10\n0/x :ok :put 1\n2/y :invoke :put 20\n2/y :ok :put 1\n";
+    let watch = |input: &str| {
+        format!("1/a :invoke :watch {input}\n1/a :ok :watch [[1 \"x\" 10] [\"progress\" 1]]\n")
+    };
+    check(
+        &format!("{puts}{}", watch("[1 \"x\"]")),
+        &known,
+        expect![[r#"
+            valid
+        "#]],
+    );
+    check(
+        &format!("{puts}{}", watch("1")),
+        &known,
+        expect![[r#"
+        missing-event: Process 1's watch (events 4 to 5) was told of a later revision, but its watcher was never told [1 "y"], which process 2's put (events 2 to 3) knows of.
+        [1, 2] since event Some(5)
+        1 watchers were told 1 events.
+        Found in all: missing-event 1.
+    "#]],
+    );
+}
