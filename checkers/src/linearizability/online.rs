@@ -4,8 +4,7 @@
 //! or not, as a crashed one. Up to the invocation of the first operation that is still open all is
 //! settled: of what explains the events before, the configurations are kept in which that can end, and
 //! the operations themselves are forgotten. Most completions fit into an order that explains the events
-//! before, which is kept too; any other is judged by a search through the few events since. What is kept
-//! grows with the number of clients and of crashed operations, not with time.
+//! before, which is kept too; any other is judged by a search through the few events since. What is kept grows with the number of clients and of crashed operations, not with time.
 
 mod explanation;
 mod window;

@@ -120,8 +120,6 @@ pub(super) struct Problem {
     last_wish: Vec<u32>,
     /// The last event at which an operation might want any state at all.
     last_wish_for_any: u32,
-    /// The event from which on the state may be one that operations to come will want.
-    wished_from: u32,
 }
 
 impl Problem {
@@ -150,7 +148,6 @@ impl Problem {
             states_of_updates: Vec::new(),
             last_wish: vec![0; catalogue.state_count()],
             last_wish_for_any: 0,
-            wished_from: NEVER,
         };
         problem.give_slots()?;
         problem.gather_uncertain(catalogue);
@@ -225,20 +222,15 @@ impl Problem {
         }
     }
 
-    /// The problem as far as it is settled before an event: nobody knows who comes after it. What they find is
-    /// not older than any overwrite that is over by then.
-    pub(super) fn until(mut self, event: u32, catalogue: &Catalogue<'_>) -> Self {
+    /// The problem as far as it is settled before an event: nobody knows who comes after it.
+    pub(super) fn until(mut self, event: u32) -> Self {
         let settled = self
             .steps
             .iter()
             .take_while(|&&step| self.event(step) < event);
         let count = settled.count();
         self.steps.truncate(count);
-        let overwrites = self.items.iter().filter(|item| {
-            item.completed < event && catalogue.effect(item.class) == Effect::Overwrite
-        });
-        let begun = overwrites.map(|item| item.invoked);
-        self.wished_from = begun.max().unwrap_or(0);
+        self.last_wish_for_any = NEVER;
         self
     }
 
@@ -251,7 +243,7 @@ impl Problem {
     /// Whether the state can matter to an operation that returns after the event.
     pub(super) fn is_wanted_after(&self, state: StateNumber, event: u32) -> bool {
         let last = self.last_wish.get(state as usize).copied().unwrap_or(0);
-        last.max(self.last_wish_for_any) > event || event >= self.wished_from
+        last.max(self.last_wish_for_any) > event
     }
 
     /// The classes of uncertain overwrites after which the state is this one.

@@ -160,13 +160,19 @@ impl Told<'_> {
             let Reason::Overwritten { key, reader } = edge.reason else {
                 continue;
             };
-            witness.insert(self.all.operations[reader as usize] as usize);
+            let shown_by = self.all.operations[reader as usize];
+            let known_by = self.known_by(guarantees, edge, reader as usize);
+            witness.insert(shown_by as usize);
+            witness.extend(known_by.map(|read| read as usize));
             lines.push(format!(
-                "{} came before {} of key {}: operation {} shows it",
+                "{} came before {} of key {}: {} it",
                 self.node(edge.from, rules),
                 self.node(edge.to, rules),
                 self.all.key_name(key),
-                self.all.operations[reader as usize]
+                match known_by {
+                    Some(read) => format!("operations {read} and {shown_by} show"),
+                    None => format!("operation {shown_by} shows"),
+                }
             ));
         }
         let class = match model {
@@ -188,6 +194,24 @@ impl Told<'_> {
             rules_out: vec![model.name().to_owned()],
             ..Anomaly::default()
         }
+    }
+
+    /// The read before, of the same process, without which the reader need not mind the first of the two
+    /// writes.
+    fn known_by(&self, guarantees: Guarantees, edge: &Edge, reader: usize) -> Option<u32> {
+        let visits = |number: usize, version: u32, is_write: bool| {
+            let mut accesses = self.all.accesses(number).iter();
+            accesses.any(|access| access.version == version && access.is_write() == is_write)
+        };
+        let of_process = |&number: &usize| self.all.processes[number] == self.all.processes[reader];
+        let mut before = (0..reader).rev().filter(of_process);
+        let is_own = guarantees.has(Guarantees::READ_YOUR_WRITES)
+            && before.clone().any(|number| visits(number, edge.from, true));
+        if is_own || visits(reader, edge.from, false) || visits(reader, edge.to, true) {
+            return None;
+        }
+        let read = before.find(|&number| visits(number, edge.from, false))?;
+        Some(self.all.operations[read])
     }
 
     fn node(&self, node: u32, rules: &Rules) -> String {

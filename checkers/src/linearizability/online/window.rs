@@ -17,10 +17,8 @@ use std::time::Instant;
 /// How many operations may be open at once.
 const OPEN_MAX: u32 = 64 * WORDS_MAX as u32;
 const WORDS_MAX: usize = 4;
-/// How many operations may wait before it is worth while to settle what can be, and how many for each that
-/// is open: what may still be seen of the last of them takes the most work.
+/// How many operations may wait before it is worth while to settle what can be.
 const SETTLE_EVERY: usize = 32;
-const SETTLE_EVERY_FOR_EACH: usize = 16;
 
 pub(super) enum Standing {
     Possible,
@@ -60,9 +58,6 @@ pub(super) struct Window<'a> {
     /// An order that explains everything so far; nothing if that is not known.
     explanation: Option<Explanation>,
     completions: usize,
-    /// How many operations are open, and how many were at most since what is settled, or more.
-    open: usize,
-    open_most: usize,
 }
 
 impl<'a> Window<'a> {
@@ -81,15 +76,11 @@ impl<'a> Window<'a> {
             endings: vec![start],
             explanation: Some(Explanation::new(0, Catalogue::INITIAL)),
             completions: 0,
-            open: 0,
-            open_most: 0,
         }
     }
 
     pub(super) fn invoke(&mut self, id: u32, at: u32, begun: &Operation<'_>) {
         let class = self.catalogue.class_of(begun);
-        self.open += 1;
-        self.open_most = self.open_most.max(self.open);
         self.kept.push(Kept {
             id,
             invoked: at,
@@ -103,7 +94,6 @@ impl<'a> Window<'a> {
     pub(super) fn crash(&mut self, invoked: u32) {
         let place = self.place(invoked);
         self.kept[place].is_open = false;
-        self.open -= 1;
     }
 
     /// The operation ended with the event. Whether what is known by now is easily explained: if not, it may
@@ -111,7 +101,6 @@ impl<'a> Window<'a> {
     pub(super) fn complete(&mut self, invoked: u32, at: u32, whole: &Operation<'_>) -> bool {
         let place = self.place(invoked);
         self.completions += 1;
-        self.open -= 1;
         let Some((class, is_certain)) = self.catalogue.class_of(whole) else {
             self.kept.remove(place);
             let explanation = self.explanation.as_ref();
@@ -124,7 +113,8 @@ impl<'a> Window<'a> {
             return false;
         }
         kept.completed = at;
-        if self.open_most > OPEN_MAX as usize {
+        let certain = self.kept.iter().filter(|kept| kept.completed != NEVER);
+        if certain.count() > OPEN_MAX as usize {
             // They may be too many for a search, which says so.
             return false;
         }
@@ -178,13 +168,13 @@ impl<'a> Window<'a> {
 
     /// Forgets what is settled by now, from time to time.
     pub(super) fn settle(&mut self, now: u32, limits: &Limits) -> Result<(), Exceeded> {
-        if self.completions < SETTLE_EVERY.max(SETTLE_EVERY_FOR_EACH * self.open) {
+        if self.completions < SETTLE_EVERY {
             return Ok(());
         }
         self.completions = 0;
         let open = self.kept.iter().find(|kept| kept.is_open);
         let settled = open.map_or(now + 1, |kept| kept.invoked);
-        let problem = self.problem(settled)?.until(settled, &self.catalogue);
+        let problem = self.problem(settled)?.until(settled);
         let meter = Meter::new(limits.clone(), Instant::now());
         self.endings = match problem.slot_count {
             0..=64 => self.reach::<1>(&problem, settled, limits)?,
@@ -202,11 +192,6 @@ impl<'a> Window<'a> {
             Some(class) => catalogue.effect(class) != Effect::ReadOnly,
             None => false,
         });
-        let of_clients = self
-            .kept
-            .iter()
-            .filter(|kept| kept.is_open || kept.completed != NEVER);
-        self.open_most = of_clients.count();
         self.forget();
         meter.reserve(self.bytes())
     }

@@ -291,6 +291,23 @@ fn what_one_read_shows_by_itself_is_told() {
         sentence("[:r :x nil]"),
         "Transaction 1's read of key \"x\", which was not there, shows the key as if the universe had begun without it: nobody deleted it."
     );
+    let told =
+        |transactions: &[&str]| found(&history("{:x 0}", transactions), Serializable).sentence;
+    let sentences = [
+        told(&["![:w :x 1]", "[:r :x 1]"]),
+        told(&["[:w :x 1] [:w :x 2]", "[:r :x 1]"]),
+        told(&["[:r :x 1] [:w :x 1]"]),
+        told(&["[:w :x 1] [:r :x 0]"]),
+        told(&["[:rp [:= 0] {}]"]),
+        told(&["[:rp [:= 1] {:x 0}]"]),
+    ];
+    expect_test::expect![[r#"
+        Transaction 2's read of key "x", 1, shows what transaction 1 wrote, which failed.
+        Transaction 2's read of key "x", 1, shows what transaction 1 wrote, which wrote something else there afterwards.
+        Transaction 1's read of key "x", 1, shows what the same transaction wrote only later.
+        Transaction 1's read of key "x", 0, contradicts what the same transaction wrote before: 1.
+        Transaction 1's read by [= 0], without key "x", misses it: the predicate matches all that it ever was.
+        Transaction 1's read by [= 1], with key "x" = 0, shows what the predicate does not match."#]].assert_eq(&sentences.join("\n"));
 }
 
 #[test]

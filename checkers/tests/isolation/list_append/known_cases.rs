@@ -277,7 +277,11 @@ fn nothing_read_proves_nothing() {
 
 /// What is told of a history: the sentence of each anomaly, the worst first.
 fn tells(transactions: &[&str], expected: Expect) {
-    let anomaly = anomaly(&at_once(transactions));
+    tells_of(&at_once(transactions), expected);
+}
+
+fn tells_of(history: &History, expected: Expect) {
+    let anomaly = anomaly(history);
     let all = [&anomaly].into_iter().chain(&anomaly.also);
     let told: String = all
         .map(|one| format!("{}: {}\n", one.class, one.sentence))
@@ -329,6 +333,77 @@ fn what_a_read_misses_is_the_next_append_to_its_key() {
         G-single-item: No order of the transactions 0 and 1 is possible: transaction 0's read of key "y", [], does not show transaction 1's append of 1; transaction 0's read of key "z", [1], shows transaction 1's append of 1.
     "#]],
     );
+}
+
+#[test]
+fn what_one_or_two_transactions_show_is_told() {
+    tells(
+        &["ax1", "rx11"],
+        expect![[r#"
+        duplicate-elements: Transaction 1's read of key "x", [1 1], shows 1 twice, which was appended once.
+    "#]],
+    );
+    tells(
+        &["ax1 ax2", "rx1"],
+        expect![[r#"
+        G1b: Transaction 1's read of key "x", [1], ends with transaction 0's append of 1 to key "x", after which the same transaction appended more.
+        G-single-item: No order of the transactions 1 and 0 is possible: transaction 1's read of key "x", [1], does not show transaction 0's append of 2; transaction 1's read of key "x", [1], shows transaction 0's append of 1.
+    "#]],
+    );
+    tells(
+        &["ax1 rx"],
+        expect![[r#"
+        internal: Transaction 0's read of key "x", [], contradicts transaction 0's append of 1 to key "x", earlier in the same transaction.
+    "#]],
+    );
+    tells(
+        &["rx ax1", "rx ax2", "rx12"],
+        expect![[r#"
+        lost-update: Transaction 1's read of key "x", [], and transaction 0's read of key "x", [], saw the same version, and both transactions appended to it.
+        G-single-item: No order of the transactions 1 and 0 is possible: transaction 1's read of key "x", [], does not show transaction 0's append of 1; transaction 1 appended 2 to key "x" after transaction 0 had appended 1.
+    "#]],
+    );
+    let aborted = "0 invoke ax1\n0 fail ax1\n1 invoke ax2\n1 ok ax2\n2 invoke rx\n2 ok rx12";
+    tells_of(
+        &history(aborted),
+        expect![[r#"
+        G1a: Transaction 2's read of key "x", [1 2], shows 1, but transaction 0's append of 1 to key "x" failed.
+        dirty-update: Transaction 1's append of 2 to key "x" builds on transaction 0's append of 1 to key "x", which failed.
+    "#]],
+    );
+    // The order of a process is told as such.
+    let session = "0 invoke ax1\n0 ok ax1\n0 invoke rx\n0 ok rx";
+    tells_of(
+        &history(session),
+        expect![[r#"
+        G-single-item-process: No order of the transactions 1 and 0 is possible: transaction 1's read of key "x", [], does not show transaction 0's append of 1; process 0 did transaction 0 before it began transaction 1.
+    "#]],
+    );
+    tells_of(
+        &one_by_one(&["ax1", "rx", "rx1"]),
+        expect![[r#"
+        G-single-item-realtime: No order of the transactions 1 and 0 is possible: transaction 1's read of key "x", [], does not show transaction 0's append of 1; transaction 0 returned at event 1 before transaction 1 was invoked at event 2.
+    "#]],
+    );
+}
+
+/// So often, but it is told once, and only then how often.
+#[test]
+fn what_was_found_more_than_once_is_counted() {
+    let counted = |transactions: &[&str]| {
+        let anomaly = anomaly(&at_once(transactions));
+        let told = "thin-air-read was found 2 times; this is the first.";
+        let count = anomaly
+            .explanation
+            .iter()
+            .filter(|line| line.contains(" times;"));
+        (
+            anomaly.explanation.contains(&told.to_owned()),
+            count.count(),
+        )
+    };
+    assert_eq!(counted(&["rx1"]), (false, 0));
+    assert_eq!(counted(&["rx1", "ry1"]), (true, 1));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod good;
 mod neighbours;
 mod reference;
 mod small;
+mod told;
 
 use crate::random::{Random, cases};
 use reference::{Access, MODELS, Transaction};

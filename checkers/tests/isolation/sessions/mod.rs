@@ -3,6 +3,7 @@
 mod reference;
 
 use crate::random::{Random, cases};
+use expect_test::{Expect, expect};
 use reference::{Kind, Operation};
 use squall_checkers::Limits;
 use squall_checkers::history::{Event, EventKind, History, Outcome, Value};
@@ -90,6 +91,17 @@ fn holds(verdict: &Verdict) -> bool {
     }
 }
 
+/// The operations if nobody knows how any but these ended.
+fn only(operations: &[Operation], witness: &[usize]) -> Vec<Operation> {
+    let mut believed = operations.to_vec();
+    for (id, operation) in believed.iter_mut().enumerate() {
+        if operation.outcome == Outcome::Ok && !witness.contains(&id) {
+            operation.outcome = Outcome::Info;
+        }
+    }
+    believed
+}
+
 #[test]
 fn guarantees_are_judged_as_their_definitions_say() {
     let count = cases(8_000);
@@ -116,6 +128,13 @@ fn guarantees_are_judged_as_their_definitions_say() {
                 "{set:04b}: {verdict:#?} in {operations:#?}"
             );
             satisfied[set as usize] += u64::from(expected);
+            if let (Verdict::Invalid(found), true) = (&verdict, seed % 8 == 0) {
+                let believed = only(&operations, &found.witness);
+                assert!(
+                    !reference::guarantees_hold(&believed, set),
+                    "{set:04b}: {found:#?} in {operations:#?}"
+                );
+            }
         }
     }
     println!("{satisfied:?} of {count}");
@@ -160,4 +179,123 @@ fn as_map(history: &History) -> History {
         ..event
     });
     History::from_events(events.collect()).expect("a history")
+}
+
+/// Each broken guarantee by the operations, which follow one another: who wrote or read what.
+fn tells(operations: &[(u64, Kind, Option<i64>, Outcome)], expected: Expect) {
+    let operations = operations
+        .iter()
+        .map(|&(process, kind, value, outcome)| Operation {
+            process,
+            key: 0,
+            kind,
+            value,
+            outcome,
+        });
+    let history = history(&operations.collect::<Vec<Operation>>());
+    let mut told = String::new();
+    for asked in [
+        Guarantees::READ_YOUR_WRITES,
+        Guarantees::MONOTONIC_READS,
+        Guarantees::MONOTONIC_WRITES,
+        Guarantees::WRITES_FOLLOW_READS,
+        Guarantees::ALL,
+    ] {
+        if let Verdict::Invalid(found) =
+            guarantees::check(&history, asked).expect("reads and writes")
+        {
+            let witness = found.witness;
+            told += &format!(
+                "{}: {}\n{witness:?} not {}\n",
+                found.class,
+                found.sentence,
+                found.rules_out.join(" ")
+            );
+        }
+    }
+    expected.assert_eq(&told);
+}
+
+#[test]
+fn the_guarantee_that_is_broken_is_told() {
+    use Kind::{Read, Write};
+    use Outcome::{Fail, Ok};
+    tells(
+        &[(0, Write, Some(1), Ok), (0, Read, None, Ok)],
+        expect![[r#"
+            no-read-your-writes: No order of the writes gives read-your-writes: each of some came before the next, in a circle: the write of 1 came before what the process had seen of key 0: operation 1 shows it; what the process had seen came before the initial value of key 0: operation 1 shows it; the initial value came before the write of 1 of key 0: operation 0 shows it.
+            [0, 1] not read-your-writes
+            no-read-your-writes: No order of the writes gives read-your-writes: each of some came before the next, in a circle: the write of 1 came before what the process had seen of key 0: operation 1 shows it; what the process had seen came before the initial value of key 0: operation 1 shows it; the initial value came before the write of 1 of key 0: operation 0 shows it.
+            [0, 1] not read-your-writes
+        "#]],
+    );
+    tells(
+        &[
+            (0, Write, Some(1), Ok),
+            (1, Read, Some(1), Ok),
+            (1, Read, None, Ok),
+        ],
+        expect![[r#"
+            no-monotonic-reads: No order of the writes gives monotonic-reads: each of some came before the next, in a circle: the write of 1 came before the initial value of key 0: operations 1 and 2 show it; the initial value came before the write of 1 of key 0: operation 0 shows it.
+            [0, 1, 2] not monotonic-reads
+            no-monotonic-reads: No order of the writes gives monotonic-reads: each of some came before the next, in a circle: the write of 1 came before the initial value of key 0: operations 1 and 2 show it; the initial value came before the write of 1 of key 0: operation 0 shows it.
+            [0, 1, 2] not monotonic-reads
+        "#]],
+    );
+    tells(
+        &[
+            (1, Read, Some(2), Ok),
+            (1, Write, Some(1), Ok),
+            (2, Read, Some(1), Ok),
+            (2, Write, Some(2), Ok),
+        ],
+        expect![[r#"
+            no-writes-follow-reads: No order of the writes gives writes-follow-reads: each of some came before the next, in a circle: the write of 2 came before what the process had seen of key 0: operation 0 shows it; what the process had seen came before the write of 1 of key 0: operation 1 shows it; the write of 1 came before what the process had seen of key 0: operation 2 shows it; what the process had seen came before the write of 2 of key 0: operation 3 shows it.
+            [0, 1, 2, 3] not writes-follow-reads
+            no-writes-follow-reads: No order of the writes gives writes-follow-reads: each of some came before the next, in a circle: the write of 2 came before what the process had seen of key 0: operation 0 shows it; what the process had seen came before the write of 1 of key 0: operation 1 shows it; the write of 1 came before what the process had seen of key 0: operation 2 shows it; what the process had seen came before the write of 2 of key 0: operation 3 shows it.
+            [0, 1, 2, 3] not writes-follow-reads
+        "#]],
+    );
+    tells(
+        &[
+            (0, Write, Some(1), Ok),
+            (0, Write, Some(2), Ok),
+            (1, Read, Some(2), Ok),
+            (1, Read, Some(1), Ok),
+        ],
+        expect![[r#"
+            no-session-guarantees: No order of the writes gives all session guarantees together: each of some came before the next, in a circle: the write of 1 came before the write of 2 of key 0: operation 1 shows it; the write of 2 came before the write of 1 of key 0: operations 2 and 3 show it.
+            [0, 1, 2, 3] not causal
+        "#]],
+    );
+    tells(
+        &[(0, Read, Some(9), Ok)],
+        expect![[r#"
+        thin-air-read: Operation 0 read 9 of key 0, which nobody ever wrote.
+        [0] not 
+        thin-air-read: Operation 0 read 9 of key 0, which nobody ever wrote.
+        [0] not 
+        thin-air-read: Operation 0 read 9 of key 0, which nobody ever wrote.
+        [0] not 
+        thin-air-read: Operation 0 read 9 of key 0, which nobody ever wrote.
+        [0] not 
+        thin-air-read: Operation 0 read 9 of key 0, which nobody ever wrote.
+        [0] not 
+    "#]],
+    );
+    tells(
+        &[(0, Write, Some(1), Fail), (1, Read, Some(1), Ok)],
+        expect![[r#"
+            aborted-read: Operation 1 read 1 of key 0, whose write failed.
+            [0, 1] not 
+            aborted-read: Operation 1 read 1 of key 0, whose write failed.
+            [0, 1] not 
+            aborted-read: Operation 1 read 1 of key 0, whose write failed.
+            [0, 1] not 
+            aborted-read: Operation 1 read 1 of key 0, whose write failed.
+            [0, 1] not 
+            aborted-read: Operation 1 read 1 of key 0, whose write failed.
+            [0, 1] not 
+        "#]],
+    );
 }
