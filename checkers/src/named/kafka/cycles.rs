@@ -157,7 +157,9 @@ impl Flow<'_, '_> {
                 span(sender).invoked() < returned && !is_failed
             });
         let sender = senders.next()?;
-        (senders.next().is_none() && sender != reader).then_some(sender)
+        // One act may send the same message twice.
+        let is_only = senders.all(|other| other == sender);
+        (is_only && sender != reader).then_some(sender)
     }
 
     fn intervals(&self, view: View<'_>) -> Vec<Interval> {
