@@ -202,6 +202,17 @@ mod tests {
     }
 
     #[test]
+    fn one_value_is_read() {
+        assert_eq!(
+            parse_edn(" [x 1] "),
+            Ok(Value::List(vec!["x".into(), 1.into()]))
+        );
+        for text in ["", "1 2", "[1", "1.5"] {
+            assert!(parse_edn(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn errors_say_where_and_what() {
         check_error(
             "[{:process 1 :type :invoke :f :read}\n 7]",
