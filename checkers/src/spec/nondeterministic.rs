@@ -121,7 +121,7 @@ mod tests {
     use crate::spec::Decoded;
     use crate::verdict::Verdict;
 
-    /// A register whose writes may be lost.
+    /// Two registers, one of which has names of its own for its operations. Writes may be lost.
     struct Forgetful;
 
     impl Nondeterministic for Forgetful {
@@ -141,12 +141,19 @@ mod tests {
             }
         }
 
+        fn part<'h>(&self, f: &str, _input: ValueRef<'h>) -> Option<ValueRef<'h>> {
+            Some(ValueRef::Bool(f.starts_with("other")))
+        }
+
         fn decode(
             &self,
             operation: &history::Operation<'_>,
         ) -> Result<Decoded<Option<i64>, i64>, DecodeError> {
             let number = |value: ValueRef<'_>| value.as_int().unwrap_or_default();
-            let write = (operation.f == "write").then(|| number(operation.input));
+            let write = operation
+                .f
+                .ends_with("write")
+                .then(|| number(operation.input));
             Ok(match operation.outcome {
                 Outcome::Ok => Decoded::Returned(write, number(operation.output)),
                 Outcome::Info => Decoded::Uncertain(write),
@@ -174,6 +181,17 @@ mod tests {
         }
         assert!(!is_possible(&format!("{writes}{}", read(3))));
         assert!(!is_possible(&format!("{writes}{}{}", read(0), read(1))));
+    }
+
+    #[test]
+    fn each_part_has_its_own_state() {
+        let seen = "0 :invoke :write 1\n0 :ok :write 1\n0 :invoke :read\n0 :ok :read 1\n";
+        let other = "0 :invoke :other-read\n0 :ok :other-read 0\n";
+        assert!(is_possible(&format!("{seen}{other}")));
+        assert!(!is_possible(&format!(
+            "{seen}{}",
+            other.replace("other-", "")
+        )));
     }
 
     #[test]
