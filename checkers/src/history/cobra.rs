@@ -118,3 +118,20 @@ impl Log<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::looks_so;
+
+    #[test]
+    fn what_can_be_read_is_no_log() {
+        for text in ["SELECT of W", "S\t~\t~\t~\t~W", "S", ""] {
+            assert!(!looks_so(text.as_bytes()), "{text:?}");
+        }
+        for log in ["S\x08~~~~~~~W", "S~~~~~~~\x7fA", "S\0\0\0\0\0\0\0\0R"] {
+            assert!(looks_so(log.as_bytes()), "{log:?}");
+            assert!(!looks_so(log.replace('S', "s").as_bytes()), "{log:?}");
+            assert!(!looks_so(&log.as_bytes()[..9]), "{log:?}");
+        }
+    }
+}

@@ -257,4 +257,20 @@ mod tests {
             ],
         );
     }
+
+    #[test]
+    fn values_are_nested_and_numbers_large_within_bounds() {
+        let events = |process: u64, depth: usize| {
+            let value = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+            format!("{{:process {process} :type :invoke :f :write :value {value}}}")
+        };
+        let history = History::read(events(u64::MAX, 64).as_bytes(), None);
+        let history = history.expect("it is within bounds");
+        assert_eq!(history.processes(), [u64::MAX]);
+        let error = History::read(events(1, 65).as_bytes(), None).expect_err("it is too deep");
+        assert!(
+            error.to_string().contains("nested at most 64 deep"),
+            "{error}"
+        );
+    }
 }

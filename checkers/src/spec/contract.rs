@@ -211,7 +211,8 @@ mod tests {
     struct Counter {
         effect: Effect,
         only: Option<i64>,
-        forgets_answers: bool,
+        /// What it adds besides where nobody knows its answer; nothing if it cannot happen then.
+        in_doubt: Option<i64>,
     }
 
     impl Spec for Counter {
@@ -224,9 +225,10 @@ mod tests {
         }
 
         fn step(&self, state: &i64, add: &i64, answer: Option<&()>) -> Result<i64, Reason> {
-            match answer {
-                None if self.forgets_answers => Err("it has no answer".into()),
-                _ => Ok((state + add) % 8),
+            match (answer, self.in_doubt) {
+                (Some(()), _) => Ok((state + add) % 8),
+                (None, Some(more)) => Ok((state + add + more) % 8),
+                (None, None) => Err("it has no answer".into()),
             }
         }
 
@@ -258,7 +260,7 @@ mod tests {
         let honest = Counter {
             effect: Effect::Update,
             only: None,
-            forgets_answers: false,
+            in_doubt: Some(0),
         };
         check(&honest, expect!["kept"]);
         check(
@@ -288,14 +290,13 @@ mod tests {
                 "that an operation can happen in its only state alone is broken: in state 0, 2 answering () leads to state 2"
             ],
         );
-        check(
-            &Counter {
-                forgets_answers: true,
-                ..honest
-            },
-            expect![
-                "that an operation can do as much when nobody knows its answer is broken: in state 0, 2 answering () leads to state 2"
-            ],
-        );
+        for in_doubt in [None, Some(1)] {
+            check(
+                &Counter { in_doubt, ..honest },
+                expect![
+                    "that an operation can do as much when nobody knows its answer is broken: in state 0, 2 answering () leads to state 2"
+                ],
+            );
+        }
     }
 }
