@@ -301,9 +301,9 @@ impl<'a> Chains<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::brute_force::{Tally, visit_all};
-    use super::super::cell::{CellAction, CellOperation};
-    use super::super::cell_cases::{Odds, check, history};
+    use super::super::brute_force::Tally;
+    use super::super::cell::CellAction;
+    use super::super::cell_cases::{Odds, check, check_all, history};
     use super::*;
     use crate::random::{Random, cases};
 
@@ -329,15 +329,7 @@ mod tests {
             cas(2, 1),
             other(1, 3),
         ];
-        let mut tally = Tally::default();
-        visit_all(&menu, 2, |begun: &[_]| {
-            let operations: Vec<CellOperation> = begun
-                .iter()
-                .map(|&(span, action)| CellOperation { span, action })
-                .collect();
-            check(decide, &operations, &mut tally);
-        });
-        tally.require_many();
+        check_all(decide, &menu, 2);
     }
 
     #[test]

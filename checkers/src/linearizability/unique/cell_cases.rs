@@ -1,6 +1,6 @@
 //! Registers for tests: the object, and histories of it, true and false.
 
-use super::brute_force::{Object, Tally, compare};
+use super::brute_force::{Object, Tally, compare, visit_all};
 use super::cell::{Cell, CellAction, CellOperation};
 use super::decision::Decision;
 use super::intervals::{NEVER, Span};
@@ -117,6 +117,17 @@ pub(super) fn decide_by(
         value_count: value_count(operations),
         name: &|value| value.to_string(),
     })
+}
+
+/// As [`check`], for all small histories.
+pub(super) fn check_all(decide: fn(&Cell<'_>) -> Decision, menu: &[CellAction], open_max: usize) {
+    let mut tally = Tally::default();
+    visit_all(menu, open_max, |begun| {
+        let operations = begun.iter();
+        let operations = operations.map(|&(span, action)| CellOperation { span, action });
+        check(decide, &operations.collect::<Vec<_>>(), &mut tally);
+    });
+    tally.require_many();
 }
 
 /// Compares a decision with the search through every order, for the history and its prefixes.

@@ -100,9 +100,9 @@ fn in_order(values: &Values, blocks: &[u32]) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::brute_force::{Tally, visit_all};
-    use super::super::cell::{CellAction, CellOperation};
-    use super::super::cell_cases::{Odds, check, history};
+    use super::super::brute_force::Tally;
+    use super::super::cell::CellAction;
+    use super::super::cell_cases::{Odds, check, check_all, history};
     use super::*;
     use crate::random::{Random, cases};
 
@@ -117,15 +117,7 @@ mod tests {
     fn agrees_with_every_order_on_all_small_histories() {
         use CellAction::{Read, Write};
         let menu = [Read(0), Read(1), Read(2), Write(1), Write(2)];
-        let mut tally = Tally::default();
-        visit_all(&menu, 3, |begun: &[_]| {
-            let operations: Vec<CellOperation> = begun
-                .iter()
-                .map(|&(span, action)| CellOperation { span, action })
-                .collect();
-            check(decide, &operations, &mut tally);
-        });
-        tally.require_many();
+        check_all(decide, &menu, 3);
     }
 
     #[test]
