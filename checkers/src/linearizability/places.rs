@@ -3,23 +3,22 @@
 use super::any_spec::AnySpec;
 use crate::history::{Operations, Value, ValueRef};
 use crate::specs::numbers::NumbersByKey;
+use std::cell::OnceCell;
 
 /// Numbers for objects, from 0 on in the order in which they are asked for.
 pub(crate) struct Places<'a> {
     spec: &'a dyn AnySpec,
     operations: Operations<'a>,
-    /// By key of the history, the last of what has none: how many keys came before it.
-    keys: Vec<u32>,
-    /// By the same: how many operations there are.
-    sizes: Vec<usize>,
-    parts: NumbersByKey,
-    /// By key, as these are numbered here.
+    /// By key of the history, the last of what has none.
     places: Vec<Place>,
+    /// By the same: how many operations there are, once somebody has asked.
+    sizes: OnceCell<Vec<usize>>,
+    parts: NumbersByKey,
     count: usize,
 }
 
 /// The objects under a key.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Place {
     /// What is no part.
     whole: Option<usize>,
@@ -29,18 +28,12 @@ struct Place {
 
 impl<'a> Places<'a> {
     pub(crate) fn new(spec: &'a dyn AnySpec, operations: Operations<'a>) -> Self {
-        let last = operations.key_count();
-        let mut sizes = vec![0; last + 1];
-        for id in 0..operations.len() {
-            sizes[operations.key_number(id).unwrap_or(last)] += 1;
-        }
         Self {
             spec,
             operations,
-            keys: vec![u32::MAX; last + 1],
-            sizes,
+            places: vec![Place::default(); operations.key_count() + 1],
+            sizes: OnceCell::new(),
             parts: NumbersByKey::new(operations.len()),
-            places: Vec::new(),
             count: 0,
         }
     }
@@ -52,8 +45,7 @@ impl<'a> Places<'a> {
 
     /// The number of the object that an operation concerns.
     pub(crate) fn of(&mut self, id: usize) -> usize {
-        let (next, part) = (self.count, self.part(id));
-        let key = self.key(id);
+        let (next, part, key) = (self.count, self.part(id), self.key(id));
         let place = &mut self.places[key];
         let number = match part.map(|part| self.parts.of(key, part) as usize) {
             None => *place.whole.get_or_insert(next),
@@ -70,7 +62,7 @@ impl<'a> Places<'a> {
     /// How many operations concern the object of an operation; zero if nobody has counted them.
     pub(crate) fn operation_count(&self, id: usize) -> usize {
         match self.part(id) {
-            None => self.sizes[self.number_of_key(id)],
+            None => self.sizes.get_or_init(|| self.sizes())[self.key(id)],
             Some(_) => 0,
         }
     }
@@ -85,19 +77,17 @@ impl<'a> Places<'a> {
         self.spec.part_of(operations.f(id), operations.input(id))
     }
 
-    fn number_of_key(&self, id: usize) -> usize {
+    fn key(&self, id: usize) -> usize {
         let number = self.operations.key_number(id);
-        number.unwrap_or(self.keys.len() - 1)
+        number.unwrap_or(self.places.len() - 1)
     }
 
-    fn key(&mut self, id: usize) -> usize {
-        let number = self.number_of_key(id);
-        let key = &mut self.keys[number];
-        if *key == u32::MAX {
-            *key = self.places.len() as u32;
-            self.places.push(Place::default());
+    fn sizes(&self) -> Vec<usize> {
+        let mut sizes = vec![0; self.places.len()];
+        for id in 0..self.operations.len() {
+            sizes[self.key(id)] += 1;
         }
-        *key as usize
+        sizes
     }
 }
 
