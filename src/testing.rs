@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::Deserialize;
 use squall_checkers::history::Value;
 use squall_checkers::linearizability::Online;
-use squall_checkers::{History, Model, Options, Verdict, check_linearizable};
+use squall_checkers::{Anomaly, History, Model, Options, Verdict, check_linearizable};
 use squall_reports::{HistoryPage, history_page, write_atomically};
 use squall_sim::engine;
 use squall_sim::keyed::Key;
@@ -378,10 +378,11 @@ impl Recording {
         let history = self.history();
         let verdict = check_linearizable(&history, model, &Options::default())
             .unwrap_or_else(|error| panic!("the history does not fit the model {model}: {error}"));
-        match &verdict {
+        let word = verdict.word();
+        match verdict {
             Verdict::Valid { .. } => {}
-            Verdict::Unknown(why) | Verdict::Vacuous(why) => panic!("{}: {why}", verdict.word()),
-            Verdict::Invalid(_) => fail(&history, &verdict),
+            Verdict::Unknown(why) | Verdict::Vacuous(why) => panic!("{word}: {why}"),
+            Verdict::Invalid(anomaly) => fail(&history, anomaly),
         }
     }
 }
@@ -401,19 +402,18 @@ impl State {
         };
         match online.push(event) {
             Ok(None) => {}
-            Ok(Some(anomaly)) => fail(&self.history(), &Verdict::Invalid(anomaly)),
+            Ok(Some(anomaly)) => fail(&self.history(), anomaly),
             Err(error) => engine::stop(&format!("the history cannot be judged: {error}")),
         }
     }
 }
 
-/// Fails the test for what a verdict says is impossible.
+/// Fails the test for what is impossible in a history.
 #[track_caller]
-fn fail(history: &History, verdict: &Verdict) {
-    if let Verdict::Invalid(anomaly) = verdict {
-        let report = write_report(history, verdict);
-        engine::stop(&format!("{}\nreport: {report}", anomaly.sentence));
-    }
+fn fail(history: &History, anomaly: Anomaly) -> ! {
+    let sentence = anomaly.sentence.clone();
+    let report = write_report(history, &Verdict::Invalid(anomaly));
+    engine::stop(&format!("{sentence}\nreport: {report}"))
 }
 
 /// Writes the page of a failed history; answers where it lies, or why it does not.
