@@ -5,6 +5,7 @@
 //! What the medium has suffered stays with it, and is counted when a program reads it.
 
 use std::ops::Range;
+use std::task::Context;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +41,7 @@ pub enum DiskEffect {
     Stall { for_ns: Option<u64> },
     /// What an operation takes is multiplied. What reaches the medium (reads, syncs, and whatever goes
     /// past the page cache) waits besides in one queue, which takes so many operations and so many
-    /// bytes a second; 0 for no limit.
+    /// bytes a second; 0 for no limit. When it ends, what it has held up begins anew.
     Slow {
         factor: u32,
         operations_per_second: u32,
@@ -83,8 +84,10 @@ pub(super) struct DiskHarm {
     pub(super) effects: Vec<ActiveEffect>,
     /// When a slow medium is done with what it was asked for.
     pub(super) busy_until_ns: u64,
-    /// Who waits for a stall to end.
-    pub(super) stalled: Vec<Waiter>,
+    /// How often an effect has ended that had made it slow.
+    pub(super) times_hastened: u32,
+    /// Who waits for an effect to end.
+    waiting: Vec<Waiter>,
 }
 
 #[derive(Clone, Copy)]
@@ -102,6 +105,35 @@ impl DiskHarm {
     fn room_bytes(&self) -> u64 {
         let rooms = self.effects.iter().map(|active| active.room_bytes);
         rooms.min().unwrap_or(u64::MAX)
+    }
+
+    /// Wakes a task when any effect ends.
+    pub(super) fn wake_at_end(&mut self, context: &Context<'_>) {
+        if !self.waiting.iter().any(|waiter| waiter.is_of(context)) {
+            self.waiting.push(Waiter::of(context));
+        }
+    }
+
+    /// Ends what a fault does; who waited for it is to be woken.
+    fn end(&mut self, tag: FaultTag) -> Vec<Waiter> {
+        let is_ended = |active: &ActiveEffect| active.tag == tag;
+        let slows = |active: &ActiveEffect| matches!(active.effect, DiskEffect::Slow { .. });
+        if self
+            .effects
+            .iter()
+            .any(|active| is_ended(active) && slows(active))
+        {
+            self.times_hastened += 1;
+            self.busy_until_ns = 0;
+        }
+        match self
+            .effects
+            .extract_if(.., |active| is_ended(active))
+            .count()
+        {
+            0 => Vec::new(),
+            _ => std::mem::take(&mut self.waiting),
+        }
     }
 
     /// The first effect that strikes.
@@ -164,13 +196,9 @@ pub fn add_disk_effect(node: NodeId, tag: FaultTag, effect: DiskEffect) {
 pub fn remove_disk_effects(tag: FaultTag) {
     world::with(|world| {
         for node in 0..world.nodes.len() {
-            let harm = &mut world.nodes[node].disk_harm;
-            if harm.effects.iter().any(|active| active.tag == tag) {
-                harm.effects.retain(|active| active.tag != tag);
-                let waiting = std::mem::take(&mut harm.stalled);
-                waiting.into_iter().for_each(|waiter| world.wake(waiter));
-                world.note_harm(node as u32);
-            }
+            let waiting = world.nodes[node].disk_harm.end(tag);
+            waiting.into_iter().for_each(|waiter| world.wake(waiter));
+            world.note_harm(node as u32);
         }
     });
 }

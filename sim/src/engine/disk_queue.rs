@@ -1,13 +1,15 @@
 //! When a disk is done: what operations take, the queue before a slow medium, and stalls.
+//!
+//! A fault ends for what is under way, too: what a stall holds goes on, and what a slow disk has held
+//! up begins anew, at the speed that is left.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::disk::FileHandle;
-use super::disk_faults::DiskEffect;
+use super::disk_faults::{DiskEffect, DiskHarm};
 use super::network::FaultTag;
-use super::waker::Waiter;
 use super::world::{self, World};
 use crate::keyed::Key;
 use crate::time::Sleep;
@@ -64,17 +66,29 @@ impl DiskTiming {
 pub(crate) struct Operation {
     node: u32,
     key: Key,
+    work: Work,
+    done_ns: u64,
     delay: Sleep,
+    /// How often the disk had become faster when this was slowed; `None` if nothing slows it.
+    slowed: Option<u32>,
     stall: Option<Sleep>,
 }
 
 impl Operation {
     /// Begins now on a node's disk. `key` is of this operation.
     pub(crate) fn begin(world: &mut World, node: u32, key: Key, work: Work) -> Self {
+        let mut felt = Vec::new();
+        let done_ns = world.operation_done_ns(node, key, work, &mut felt);
+        let is_slowed = !felt.is_empty();
+        felt.into_iter()
+            .for_each(|tag| world.network.links.count(tag));
         Self {
             node,
             key,
-            delay: Sleep::until_ns(world.operation_done_ns(node, key, work)),
+            work,
+            done_ns,
+            delay: Sleep::until_ns(done_ns),
+            slowed: is_slowed.then(|| world.disk_harm(node).times_hastened),
             stall: None,
         }
     }
@@ -85,6 +99,9 @@ impl Operation {
         context: &mut Context<'_>,
         act: impl FnOnce(&mut World, Key) -> T,
     ) -> Poll<T> {
+        if self.slowed.is_some() {
+            self.make_haste(context);
+        }
         ready!(Pin::new(&mut self.delay).poll(context));
         let has_waited = self.stall.is_some();
         let outcome =
@@ -106,6 +123,25 @@ impl Operation {
         }
     }
 
+    /// Begins what a slow disk has held up anew if the disk has become faster, and is woken when it does.
+    #[cold]
+    fn make_haste(&mut self, context: &Context<'_>) {
+        let hastened = world::with(|world| {
+            let harm = world.disk_harm(self.node);
+            let times = harm.times_hastened;
+            harm.wake_at_end(context);
+            if self.slowed.replace(times) == Some(times) {
+                return None;
+            }
+            let anew_ns = world.operation_done_ns(self.node, self.key, self.work, &mut Vec::new());
+            (anew_ns < self.done_ns).then_some(anew_ns)
+        });
+        if let Some(done_ns) = hastened {
+            self.done_ns = done_ns;
+            self.delay = Sleep::until_ns(done_ns);
+        }
+    }
+
     /// As [`Self::poll`], for whoever can wait.
     pub(crate) async fn finish<T>(mut self, act: impl FnOnce(&mut World, Key) -> T) -> T {
         let mut act = Some(act);
@@ -120,22 +156,37 @@ impl Operation {
 }
 
 impl World {
-    /// When an operation that begins now is done.
-    fn operation_done_ns(&mut self, node: u32, key: Key, work: Work) -> u64 {
+    fn disk_harm(&mut self, node: u32) -> &mut DiskHarm {
+        &mut self.nodes[node as usize].disk_harm
+    }
+
+    /// When an operation that begins now is done. `felt` gets the faults that slow it.
+    fn operation_done_ns(
+        &mut self,
+        node: u32,
+        key: Key,
+        work: Work,
+        felt: &mut Vec<FaultTag>,
+    ) -> u64 {
         let (min, max) = self.config.disk_timing.range_ns(work);
         let takes_ns = key.between(min, max);
         match self.nodes[node as usize].disk_harm.is_felt {
             false => self.now_ns + takes_ns,
-            true => self.slowly_done_ns(node, work, takes_ns),
+            true => self.slowly_done_ns(node, work, takes_ns, felt),
         }
     }
 
     #[cold]
-    fn slowly_done_ns(&mut self, node: u32, work: Work, takes_ns: u64) -> u64 {
+    fn slowly_done_ns(
+        &mut self,
+        node: u32,
+        work: Work,
+        takes_ns: u64,
+        felt: &mut Vec<FaultTag>,
+    ) -> u64 {
         let medium_bytes = self.medium_bytes(node, work);
         let mut takes_ns = takes_ns;
         let mut service_ns: u64 = 0;
-        let mut felt: Vec<FaultTag> = Vec::new();
         for active in &self.nodes[node as usize].disk_harm.effects {
             let DiskEffect::Slow {
                 factor,
@@ -155,15 +206,11 @@ impl World {
                 felt.push(active.tag);
             }
         }
-        felt.into_iter()
-            .for_each(|tag| self.network.links.count(tag));
-        let harm = &mut self.nodes[node as usize].disk_harm;
+        let now_ns = self.now_ns;
+        let harm = self.disk_harm(node);
         let served_ns = match service_ns {
-            0 => self.now_ns,
-            _ => harm
-                .busy_until_ns
-                .max(self.now_ns)
-                .saturating_add(service_ns),
+            0 => now_ns,
+            _ => harm.busy_until_ns.max(now_ns).saturating_add(service_ns),
         };
         harm.busy_until_ns = harm.busy_until_ns.max(served_ns);
         served_ns.saturating_add(takes_ns)
@@ -204,14 +251,14 @@ impl World {
         context: &Context<'_>,
     ) -> Option<u64> {
         let now_ns = self.now_ns;
-        let harm = &mut self.nodes[node as usize].disk_harm;
+        let harm = self.disk_harm(node);
         let stands_still = harm
             .effects
             .iter()
             .filter(|active| active.until_ns > now_ns);
         let last = stands_still.max_by_key(|active| active.until_ns)?;
         let (tag, until_ns) = (last.tag, last.until_ns);
-        harm.stalled.push(Waiter::of(context));
+        harm.wake_at_end(context);
         if !has_waited {
             self.network.links.count(tag);
         }

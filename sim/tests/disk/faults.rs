@@ -365,6 +365,49 @@ fn operations_stand_in_one_queue_before_a_slow_medium() {
     assert!(ms < 10, "{ms} ms");
 }
 
+/// Four writers, of whom none ends before the disk is no longer slow: in which millisecond they end.
+fn hastened(slow: [DiskEffect; 2], end: [u64; 2]) -> (Vec<String>, u64) {
+    let outcome = engine::run(Config::new(3), move || async move {
+        let node = add_node("n");
+        let tags = [new_fault_tag(), new_fault_tag()];
+        for (tag, effect) in tags.into_iter().zip(slow) {
+            add_disk_effect(node, tag, effect);
+        }
+        let seen = Seen::default();
+        let heard = Rc::clone(&seen);
+        node.start(move || four_writers(Rc::clone(&heard)));
+        for (tag, end) in tags.into_iter().zip(end) {
+            sleep(Duration::from_millis(end) - Duration::from_nanos(now_ns())).await;
+            remove_disk_effects(tag);
+        }
+        sleep(Duration::from_secs(10)).await;
+        assert!(!node.is_up(), "its program has ended");
+        (seen.take(), fault_observed(tags[0]))
+    });
+    outcome.unwrap().output
+}
+
+#[test]
+fn what_a_slow_disk_has_held_up_begins_anew_when_that_ends() {
+    let slow = |factor, bytes_per_second| DiskEffect::Slow {
+        factor,
+        operations_per_second: 0,
+        bytes_per_second,
+    };
+    let (seen, felt) = hastened([slow(1000, 0), slow(1000, 0)], [3000, 3000]);
+    let ms: u64 = seen[0].parse().unwrap();
+    assert!((3000..3020).contains(&ms), "{ms} ms: at once");
+    assert_eq!(felt, 4, "each writer's first operation, and once");
+    // The queue is as long as what is left makes it: a second for a megabyte.
+    let (seen, _) = hastened([slow(1, 1 << 10), slow(1, 1 << 20)], [3000, 10_000]);
+    let ms: u64 = seen[0].parse().unwrap();
+    assert!((7000..7020).contains(&ms), "{ms} ms: four MiB at 1 MiB/s");
+    // What would have ended sooner does not begin anew.
+    let (seen, _) = hastened([slow(1, 0), slow(1, 1 << 20)], [3999, 10_000]);
+    let ms: u64 = seen[0].parse().unwrap();
+    assert!((4000..4010).contains(&ms), "{ms} ms: four MiB at 1 MiB/s");
+}
+
 /// Runs a program on a machine, lets an `act` follow, and then another program on it.
 fn between<A, B>(
     config: Config,
