@@ -17,7 +17,7 @@ pub struct HistoryBuilder {
     process_numbers: HashMap<u64, u32>,
     /// What each process does, by number.
     processes: Vec<Process>,
-    /// The numbers of names, by those of their texts.
+    /// The numbers of names, by those of their texts: of those that are not just compared.
     name_numbers: HashMap<u32, u16>,
     /// The numbers of keys: of most by their slot, of lists and maps by what they are.
     key_numbers: HashMap<Slot, u32>,
@@ -76,11 +76,12 @@ impl HistoryBuilder {
     }
 
     /// Makes room for the first events, if there will probably be so many.
-    pub(super) fn expect(&mut self, event_count: usize) {
+    pub(super) fn make_room(&mut self, event_count: usize) {
         const EVENTS_MAX: usize = 1 << 10;
         let events = event_count.min(EVENTS_MAX);
         let history = &mut self.history;
         history.operation.reserve(events);
+        history.values.make_room(events);
         let operations = events.div_ceil(2);
         history.process.reserve(operations);
         history.f.reserve(operations);
@@ -222,9 +223,11 @@ impl HistoryBuilder {
         let next = self.processes.len() as u32;
         let number = match usize::try_from(process) {
             Ok(small) if small < SMALL_PROCESSES => {
-                let known = self.small_process_numbers.len().max(small + 1);
-                self.small_process_numbers.resize(known, NONE);
-                &mut self.small_process_numbers[small]
+                let numbers = &mut self.small_process_numbers;
+                if small >= numbers.len() {
+                    numbers.resize(small + 1, NONE);
+                }
+                &mut numbers[small]
             }
             _ => self.process_numbers.entry(process).or_insert(NONE),
         };
@@ -237,8 +240,9 @@ impl HistoryBuilder {
     }
 
     fn name_number(&mut self, index: usize, f: &str) -> Result<u16, HistoryError> {
-        let compared = self.history.names().take(NAMES_COMPARED);
-        if let Some((number, _)) = (0..).zip(compared).find(|&(_, known)| known == f) {
+        let History { names, values, .. } = &self.history;
+        let mut compared = (0..).zip(names).take(NAMES_COMPARED);
+        if let Some((number, _)) = compared.find(|&(_, &known)| values.texts.is(known, f)) {
             return Ok(number);
         }
         let text = self.writer().text_number(f);
@@ -252,7 +256,9 @@ impl HistoryBuilder {
             return Err(too_large(index, "names of operations", self.limits.names));
         };
         self.history.names.push(text);
-        self.name_numbers.insert(text, number);
+        if usize::from(number) >= NAMES_COMPARED {
+            self.name_numbers.insert(text, number);
+        }
         Ok(number)
     }
 
@@ -333,6 +339,19 @@ mod tests {
         assert_eq!(history.processes()[4], u64::MAX - 4);
         let keys: Vec<String> = history.keys().map(|key| key.to_string()).collect();
         assert_eq!(keys, ["\"x\"", "[\"x\" 9223372036854775807]", "7"]);
+    }
+
+    #[test]
+    fn each_of_many_names_has_one_number() {
+        let mut builder = HistoryBuilder::new(ProcessReuse::Refused);
+        let names: Vec<String> = (0..2 * NAMES_COMPARED)
+            .map(|name| name.to_string())
+            .collect();
+        for (process, name) in (0..).zip(names.iter().chain(&names)) {
+            let event = invoke(process, name, None);
+            builder.push(event).expect("an invocation");
+        }
+        assert!(builder.finish().names().eq(&names));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) enum Datum<'t> {
     Map(Vec<(Self, Self)>),
     /// What is a value already.
     Value(Value),
+    /// What lies among the values of the history already.
+    Written(Slot),
 }
 
 impl Datum<'_> {
@@ -53,7 +55,11 @@ impl Datum<'_> {
         self.write_at(writer, 0)
     }
 
-    fn write_at(&self, writer: &mut ValueWriter<'_>, depth: usize) -> Result<Slot, &Self> {
+    pub(super) fn write_at(
+        &self,
+        writer: &mut ValueWriter<'_>,
+        depth: usize,
+    ) -> Result<Slot, &Self> {
         Ok(match self {
             Self::Nil => Slot::NIL,
             Self::Bool(value) => Slot::bool(*value),
@@ -61,6 +67,7 @@ impl Datum<'_> {
             Self::Text(text) => writer.text(text),
             Self::Keyword(text) | Self::Symbol(text) => writer.text(text),
             Self::Value(value) => writer.write(value.into()),
+            Self::Written(slot) => *slot,
             Self::Number(_) => return Err(self),
             Self::Sequence(_) | Self::Map(_) if depth == VALUE_DEPTH_MAX => return Err(self),
             Self::Sequence(items) => {

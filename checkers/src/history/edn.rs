@@ -1,11 +1,9 @@
 //! Jepsen's `history.edn`: events as maps, one after another or in one vector or list.
 
-use super::datum::Datum;
 use super::edn_reader::Reader;
 use super::format::{Intake, ReadError, unexpected_at};
-use super::record::{Field, Notation, Record};
+use super::record::{Notation, Record};
 use super::{EventRef, History, Value, ValueRef};
-use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Reads events; the nemesis's are skipped.
@@ -18,24 +16,24 @@ pub(super) fn read(text: &str, into: &mut Intake<'_>) -> Result<(), ReadError> {
     } else {
         None
     };
+    reader.skip()?;
     while !(end.is_some_and(|end| reader.rest().starts_with(end))) {
         let at = reader.position();
-        match (reader.next()?, end) {
-            (Some(Datum::Map(fields)), _) => {
-                let fields: Vec<Field<'_>> = fields.into_iter().filter_map(field).collect();
-                let notation = Notation::Edn;
-                (Record {
-                    text,
-                    at,
-                    notation,
-                    fields,
-                })
-                .push(into)?;
-            }
-            (Some(_), _) => return Err(unexpected_at(text, at, "an operation as a map")),
-            (None, Some(end)) => return Err(unexpected_at(text, at, &format!("`{end}`"))),
-            (None, None) => return Ok(()),
+        if reader.rest().is_empty() {
+            return end.map_or(Ok(()), |end| {
+                Err(unexpected_at(text, at, &format!("`{end}`")))
+            });
         }
+        let Some(fields) = reader.fields(&mut into.writer())? else {
+            return Err(unexpected_at(text, at, "an operation as a map"));
+        };
+        let record = Record {
+            text,
+            at,
+            notation: Notation::Edn,
+            fields,
+        };
+        record.push(into)?;
         reader.skip()?;
     }
     reader.skip_mark(end.unwrap_or_default())?;
@@ -63,15 +61,6 @@ pub fn parse_edn(text: &str) -> Result<Value, ReadError> {
             reader.position(),
             "nothing after the value",
         )),
-    }
-}
-
-/// Only keywords and texts name fields.
-fn field<'t>((key, datum): (Datum<'t>, Datum<'t>)) -> Option<Field<'t>> {
-    match key {
-        Datum::Keyword(name) => Some((Cow::Borrowed(name), datum)),
-        Datum::Text(name) => Some((name, datum)),
-        _ => None,
     }
 }
 
@@ -188,6 +177,15 @@ mod tests {
     }
 
     #[test]
+    fn of_two_fields_of_one_name_the_last_counts() {
+        let text = r#"{:process 1 :value [1.5 ()] :type :invoke "f" :read :value [2] :f :write}"#;
+        let history = History::read(text.as_bytes(), None).expect("a history");
+        let operation = history.operation(0);
+        assert_eq!(operation.f, "write");
+        assert_eq!(operation.input, Value::List(vec![2.into()]));
+    }
+
+    #[test]
     fn what_is_written_is_read_back() {
         let text = r#"{"process":3,"type":"invoke","f":"cas it","value":[0,[true,null,"a\"b\\\u0007é\n"]],"time":9}
             {"process":3,"type":"info","f":"cas it","value":null,"error":"timed\tout"}
@@ -216,6 +214,10 @@ mod tests {
     fn errors_say_where_and_what() {
         check_error(
             "[{:process 1 :type :invoke :f :read}\n 7]",
+            expect!["line 2, column 2: expected an operation as a map, but found `7]`"],
+        );
+        check_error(
+            "[\n 7]",
             expect!["line 2, column 2: expected an operation as a map, but found `7]`"],
         );
         check_error(

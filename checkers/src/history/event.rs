@@ -20,6 +20,8 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    pub(super) const ALL: [Self; 4] = [Self::Invoke, Self::Ok, Self::Fail, Self::Info];
+
     /// The word that stands for it in every format.
     pub fn word(self) -> &'static str {
         match self {
@@ -32,9 +34,7 @@ impl EventKind {
 
     /// The kind that a word stands for.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Invoke, Self::Ok, Self::Fail, Self::Info]
-            .into_iter()
-            .find(|kind| kind.word() == word)
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
 

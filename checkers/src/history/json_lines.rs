@@ -13,7 +13,7 @@ pub(super) fn read(text: &str, into: &mut Intake<'_>) -> Result<(), ReadError> {
             text,
             at,
             notation: Notation::Json,
-            fields: JsonReader::within(text, at..at + line.len()).object()?,
+            fields: JsonReader::within(text, at..at + line.len()).fields()?,
         };
         record.push(into)?;
     }

@@ -3,7 +3,7 @@
 use super::Value;
 use super::datum::{Datum, VALUE_DEPTH_MAX};
 use super::format::{ReadError, unexpected_at};
-use super::record::Field;
+use super::record::Fields;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -24,14 +24,15 @@ impl<'t> JsonReader<'t> {
     }
 
     /// The fields of the one object that stands there.
-    pub(super) fn object(&mut self) -> Result<Vec<Field<'t>>, ReadError> {
-        let mut fields = Vec::with_capacity(8);
+    pub(super) fn fields(&mut self) -> Result<Fields<'t>, ReadError> {
+        let mut fields = Fields::default();
         self.skip_blank();
         if self.peek() != Some(b'{') {
             return Err(self.unexpected("a JSON object"));
         }
         self.each(b'}', |reader| {
-            fields.push((reader.name()?, reader.datum(0)?));
+            let name = reader.name()?;
+            fields.put(&name, reader.datum(0)?);
             Ok(())
         })?;
         self.finish("one JSON object on the line")?;

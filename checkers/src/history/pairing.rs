@@ -139,26 +139,29 @@ pub(super) fn may_complete(
             f: event.f.to_owned(),
         });
     };
-    let invoked = history.operations().f(id as usize);
-    if invoked != event.f {
+    let invoked = history.names[usize::from(history.f[id as usize])];
+    if !history.values.texts.is(invoked, event.f) {
         return Err(HistoryError::OtherFunction {
             event: index,
             process: event.process,
-            invoked: invoked.to_owned(),
+            invoked: history.values.texts.get(invoked).to_owned(),
             completed: event.f.to_owned(),
         });
     }
     // A completion may leave its key out; it may not name another.
+    let Some(completed) = event.key.map(|key| history.values.get(key)) else {
+        return Ok(id);
+    };
     let key = history.key_value(history.key[id as usize]);
-    match event.key.map(|key| history.values.get(key)) {
-        Some(completed) if key != Some(completed) => Err(HistoryError::OtherKey {
+    if key != Some(completed) {
+        return Err(HistoryError::OtherKey {
             event: index,
             process: event.process,
             invoked: key.unwrap_or_default().to_value(),
             completed: completed.to_value(),
-        }),
-        _ => Ok(id),
+        });
     }
+    Ok(id)
 }
 
 #[cfg(test)]

@@ -7,8 +7,33 @@ use super::format::{Intake, ReadError, excerpt, unexpected};
 use super::values::Slot;
 use std::borrow::Cow;
 
-/// A field's name and what stands in it.
-pub(super) type Field<'t> = (Cow<'t, str>, Datum<'t>);
+/// What stands in the fields of which the names are known; of two of one name, in the last.
+#[derive(Default)]
+pub(super) struct Fields<'t> {
+    process: Option<Datum<'t>>,
+    kind: Option<Datum<'t>>,
+    f: Option<Datum<'t>>,
+    key: Option<Datum<'t>>,
+    value: Option<Datum<'t>>,
+    error: Option<Datum<'t>>,
+    time: Option<Datum<'t>>,
+}
+
+impl<'t> Fields<'t> {
+    pub(super) fn put(&mut self, name: &str, datum: Datum<'t>) {
+        let field = match name {
+            "process" => &mut self.process,
+            "type" => &mut self.kind,
+            "f" => &mut self.f,
+            "key" => &mut self.key,
+            "value" => &mut self.value,
+            "error" => &mut self.error,
+            "time" => &mut self.time,
+            _ => return,
+        };
+        *field = Some(datum);
+    }
+}
 
 /// In which notation people expect to be told what is wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +50,7 @@ pub(super) struct Record<'t> {
     /// Where it begins.
     pub(super) at: usize,
     pub(super) notation: Notation,
-    pub(super) fields: Vec<Field<'t>>,
+    pub(super) fields: Fields<'t>,
 }
 
 impl Record<'_> {
@@ -35,39 +60,39 @@ impl Record<'_> {
             return Ok(());
         };
         let (kind, f) = (self.kind()?, self.f()?);
-        let key = self.value("key", into)?;
-        let value = self.value("value", into)?;
-        let error = self.field("error").and_then(error_text);
+        let Fields {
+            key,
+            value,
+            error,
+            time,
+            ..
+        } = &self.fields;
+        let key = self.value("key", key.as_ref(), into)?;
+        let value = self.value("value", value.as_ref(), into)?;
+        let error = error.as_ref().and_then(error_text);
         into.push_written(
-            self.at,
+            || self.at,
             WrittenEvent {
                 process,
                 kind,
                 f,
                 key: Some(key).filter(|key| *key != Slot::NIL),
                 value,
-                time_ns: self.field("time").map_or(0, time_ns),
+                time_ns: time.as_ref().map_or(0, time_ns),
                 error: error.as_deref(),
             },
         )
     }
 
-    fn field(&self, name: &str) -> Option<&Datum<'_>> {
-        let mut fields = self.fields.iter();
-        fields
-            .rfind(|(named, _)| named == name)
-            .map(|(_, datum)| datum)
-    }
-
     /// Elle's examples have transactions of one process and leave out all but what they did.
     fn is_bare(&self) -> bool {
         let is_edn = self.notation == Notation::Edn;
-        is_edn && self.field("process").is_none() && self.field("f").is_none()
+        is_edn && self.fields.process.is_none() && self.fields.f.is_none()
     }
 
     /// `None` for the nemesis.
     fn process(&self) -> Result<Option<u64>, ReadError> {
-        let datum = self.field("process");
+        let datum = self.fields.process.as_ref();
         let name = datum
             .and_then(Datum::name)
             .map(|name| name.trim_start_matches(':'));
@@ -81,14 +106,14 @@ impl Record<'_> {
     }
 
     fn kind(&self) -> Result<EventKind, ReadError> {
-        let datum = self.field("type");
+        let datum = self.fields.kind.as_ref();
         let word = datum.and_then(Datum::name).unwrap_or("");
         EventKind::from_word(word.trim_start_matches(':'))
             .ok_or_else(|| self.unexpected("type", "{invoke}, {ok}, {fail} or {info}", datum))
     }
 
     fn f(&self) -> Result<&str, ReadError> {
-        let datum = self.field("f");
+        let datum = self.fields.f.as_ref();
         match datum.and_then(Datum::name) {
             Some(name) => Ok(name),
             None if self.is_bare() => Ok("txn"),
@@ -96,8 +121,13 @@ impl Record<'_> {
         }
     }
 
-    fn value(&self, name: &str, into: &mut Intake<'_>) -> Result<Slot, ReadError> {
-        let Some(datum) = self.field(name) else {
+    fn value(
+        &self,
+        name: &str,
+        datum: Option<&Datum<'_>>,
+        into: &mut Intake<'_>,
+    ) -> Result<Slot, ReadError> {
+        let Some(datum) = datum else {
             return Ok(Slot::NIL);
         };
         datum.write(&mut into.writer()).map_err(|found| {

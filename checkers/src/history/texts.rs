@@ -2,6 +2,7 @@
 
 use super::numbers::{Numbers, Place};
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 
 /// One text after another.
 #[derive(Clone, Default)]
@@ -13,9 +14,18 @@ pub(super) struct Texts {
 
 impl Texts {
     pub(super) fn get(&self, number: u32) -> &str {
+        &self.letters[self.range(number)]
+    }
+
+    /// Whether it is the text of a number. (Letters need not be told from one another for that.)
+    pub(super) fn is(&self, number: u32, text: &str) -> bool {
+        self.letters.as_bytes()[self.range(number)] == *text.as_bytes()
+    }
+
+    fn range(&self, number: u32) -> Range<usize> {
         let number = number as usize;
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.letters[start..self.ends[number]]
+        start..self.ends[number]
     }
 
     pub(super) fn len(&self) -> usize {
@@ -37,13 +47,18 @@ impl Texts {
 pub(super) struct TextNumbers {
     numbers: Numbers,
     hasher: RandomState,
+    /// The text that was asked for last, which often comes again.
+    last: Option<u32>,
 }
 
 impl TextNumbers {
     pub(super) fn number(&mut self, texts: &mut Texts, text: &str) -> u32 {
+        if let Some(last) = self.last.filter(|&last| texts.is(last, text)) {
+            return last;
+        }
         let hash = |number| self.hasher.hash_one(texts.get(number));
-        let is_it = |number| texts.get(number) == text;
-        match self.numbers.find(self.hasher.hash_one(text), hash, is_it) {
+        let is_it = |number| texts.is(number, text);
+        let number = match self.numbers.find(self.hasher.hash_one(text), hash, is_it) {
             Place::Taken(number) => number,
             Place::Free(place) => {
                 let number = texts.len() as u32;
@@ -52,6 +67,8 @@ impl TextNumbers {
                 self.numbers.put(place, number);
                 number
             }
-        }
+        };
+        self.last = Some(number);
+        number
     }
 }

@@ -124,6 +124,12 @@ impl Values {
         self.texts.bytes() + (self.tape.capacity() + elements) * size_of::<Slot>() + families
     }
 
+    /// Makes room for so many values that are no longer than a pair.
+    pub(super) fn make_room(&mut self, count: usize) {
+        const PAIR: usize = 3;
+        self.tape.reserve(count * PAIR);
+    }
+
     pub(super) fn shrink_to_fit(&mut self) {
         self.texts.shrink_to_fit();
         self.tape.shrink_to_fit();
@@ -150,8 +156,8 @@ pub(super) struct ValueTables {
 const FAMILY_LENGTH_MIN: usize = 8;
 
 /// A list or map that is being written.
-#[derive(Clone, Copy)]
-pub(super) struct Open(usize);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Open(pub(super) usize);
 
 /// That a map has two entries with the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,10 +197,12 @@ impl ValueWriter<'_> {
         }
     }
 
+    #[inline]
     pub(super) fn int(&mut self, number: i64) -> Slot {
-        if let Some(slot) = Slot::small(number) {
-            return slot;
-        }
+        Slot::small(number).unwrap_or_else(|| self.large(number))
+    }
+
+    fn large(&mut self, number: i64) -> Slot {
         if let Some(&slot) = self.tables.large.get(&number) {
             return slot;
         }
@@ -226,6 +234,11 @@ impl ValueWriter<'_> {
     /// Adds to the list or map that was begun last and has not ended.
     pub(super) fn add(&mut self, slot: Slot) {
         self.tables.open.push(slot);
+    }
+
+    /// Forgets the lists and maps that were begun since, and have not ended.
+    pub(super) fn abandon(&mut self, open: Open) {
+        self.tables.open.truncate(open.0);
     }
 
     pub(super) fn end_list(&mut self, open: Open) -> Slot {
