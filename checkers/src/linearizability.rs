@@ -7,8 +7,8 @@
 //! linearizable histories are linearizable.
 //!
 //! In reading order: `objects` reads each operation once, and has those on each key judged: by the
-//! specification's own algorithm, or else `judge` asks the search. That one sees numbers only: a
-//! `catalogue` of classes, states and transitions, and a `problem` laid out in time. What the numbers mean
+//! specification's own algorithm, or else `judge` asks the search. That one sees numbers only, to which the
+//! operations are `compiled`: a `catalogue` of classes, states and transitions, and a `problem` laid out in time. What the numbers mean
 //! knows a `meaning`, which with `any_spec` is all that is compiled for each specification. `search` says
 //! by which rules it goes, `walk` makes its moves, `choices` orders them, and `memo` and `used` keep what it
 //! has visited. Of what is impossible, `prefix` finds the first bad event, `minimise` the few operations
@@ -20,6 +20,7 @@ mod anomaly;
 pub(crate) mod any_spec;
 mod catalogue;
 mod choices;
+mod compiled;
 mod configuration;
 pub(crate) mod hashing;
 mod index;
@@ -49,6 +50,7 @@ use crate::history::History;
 use crate::spec::{DecodeError, Spec};
 use crate::verdict::Verdict;
 use any_spec::AnySpec;
+use compiled::Compiled;
 use judge::{Judged, Judgement};
 use merge::{Order, merged};
 use objects::{Court, Object, Objects};
@@ -137,13 +139,13 @@ pub(crate) fn check_any_with(
             refused_order,
         });
     }
-    let judged = court.judge_all(&objects)?;
+    let (judged, compiled) = court.judge_all(&objects)?;
     let mut decided_by = BTreeMap::new();
     for judged in &judged {
         *decided_by.entry(judged.algorithm).or_default() += 1;
     }
     Ok(Report {
-        verdict: verdict(&court, objects.all, judged)?,
+        verdict: verdict(&court, objects.all, judged, compiled)?,
         decided_by,
         refused_order,
     })
@@ -162,13 +164,14 @@ fn by_given_order(order: &[usize], object_count: usize) -> Report {
 }
 
 /// What was found of each object, and whose operations the search could not judge.
-fn verdict(
-    court: &Court<'_>,
+fn verdict<'a>(
+    court: &Court<'a>,
     objects: Vec<Object>,
     judged: Vec<Judged>,
+    mut compiled: Option<Compiled<'a>>,
 ) -> Result<Verdict, CheckError> {
     let event_count = court.history.events().len();
-    let mut first_bad: Option<BadPrefix> = None;
+    let mut first_bad: Option<BadPrefix<'a>> = None;
     let mut unjudged: Vec<(Object, String, usize)> = Vec::new();
     let mut orders = Vec::new();
     for (object, Judged { judgement, .. }) in objects.into_iter().zip(judged) {
@@ -185,6 +188,7 @@ fn verdict(
                     event: event_count - 1,
                     impossible,
                     ids: object.ids,
+                    compiled: compiled.take(),
                 };
                 let shortest = prefix::shorten(court, whole)?;
                 if first_bad
@@ -204,9 +208,9 @@ fn verdict(
 }
 
 /// The objects that could not be judged matter only as far as they might be impossible even earlier.
-fn invalid(
-    court: &Court<'_>,
-    mut bad: BadPrefix,
+fn invalid<'a>(
+    court: &Court<'a>,
+    mut bad: BadPrefix<'a>,
     unjudged: Vec<(Object, String, usize)>,
 ) -> Result<Verdict, CheckError> {
     let mut doubts = Vec::new();
@@ -214,7 +218,8 @@ fn invalid(
         if event >= bad.event {
             continue;
         }
-        match court.judge_until(&object.ids, bad.event)? {
+        let mut compiled = None;
+        match court.judge_until(&object.ids, bad.event, &mut compiled)? {
             Judgement::Possible(_) => {}
             Judgement::Exceeded { .. } => doubts.push(why),
             Judgement::Impossible(impossible) => {
@@ -222,12 +227,13 @@ fn invalid(
                     event: bad.event - 1,
                     impossible,
                     ids: object.ids,
+                    compiled,
                 };
                 bad = prefix::shorten(court, earlier)?;
             }
         }
     }
-    let mut anomaly = anomaly::anomaly(court, &bad)?;
+    let mut anomaly = anomaly::anomaly(court, bad)?;
     let doubts = doubts.into_iter();
     anomaly
         .explanation

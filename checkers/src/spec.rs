@@ -149,6 +149,11 @@ pub trait Decider: Send + Sync {
         self.take(key, &operation)
     }
 
+    /// Whether it is certain by now that it will not decide on the key, so that nobody need read on.
+    fn is_hopeless(&self, _key: usize) -> bool {
+        false
+    }
+
     /// Whether some order explains the operations on the key: `None` if the algorithm is not for these
     /// (values are written twice, say). The answer is exact.
     fn decide(&self, key: usize) -> Option<Decided>;

@@ -12,13 +12,16 @@ use crate::verdict::Anomaly;
 const STATES_TOLD_MAX: usize = 8;
 
 /// What is wrong with an impossible prefix of the history.
-pub(super) fn anomaly(court: &Court<'_>, bad: &BadPrefix) -> Result<Anomaly, DecodeError> {
+pub(super) fn anomaly<'a>(
+    court: &Court<'a>,
+    mut bad: BadPrefix<'a>,
+) -> Result<Anomaly, DecodeError> {
     let history = court.history;
     let (diagnosis, explanation) = match &bad.impossible {
-        Impossible::Conflict(conflict) => by_conflict(court, bad, conflict)?,
+        Impossible::Conflict(conflict) => by_conflict(court, &bad, conflict)?,
         Impossible::Return(unexplained) => {
             let culprit = &history.operation(unexplained.culprit);
-            let diagnosis = diagnose(court, bad, culprit)?;
+            let diagnosis = diagnose(court, &bad, culprit)?;
             (
                 diagnosis.unwrap_or_else(|| no_order(culprit)),
                 explanation(history, bad.event, unexplained),
@@ -29,8 +32,9 @@ pub(super) fn anomaly(court: &Court<'_>, bad: &BadPrefix) -> Result<Anomaly, Dec
         // The algorithm knows that these are enough: no search has to find it out again.
         Impossible::Conflict(conflict) if *conflict == diagnosis => known_core(conflict),
         _ => {
+            let compiled = bad.compiled.take();
             let recorded = bad.recorded(history);
-            minimise(court.spec, recorded, &court.meter(1), &diagnosis)
+            minimise(court.spec, recorded, &court.meter(1), &diagnosis, compiled)
         }
     };
     Ok(Anomaly {
@@ -60,7 +64,7 @@ fn known_core(conflict: &Diagnosis) -> Core {
 /// explains it.
 fn by_conflict(
     court: &Court<'_>,
-    bad: &BadPrefix,
+    bad: &BadPrefix<'_>,
     conflict: &Diagnosis,
 ) -> Result<(Diagnosis, Vec<String>), DecodeError> {
     let named = conflict.operations.iter();
@@ -83,7 +87,7 @@ fn by_conflict(
 /// What the specification says, knowing no more than the prefix does.
 fn diagnose(
     court: &Court<'_>,
-    bad: &BadPrefix,
+    bad: &BadPrefix<'_>,
     culprit: &Operation<'_>,
 ) -> Result<Option<Diagnosis>, DecodeError> {
     let end = culprit.completed.unwrap_or(bad.event);

@@ -2,12 +2,13 @@
 
 use super::any_spec::AnySpec;
 use super::catalogue::{Catalogue, StateNumber};
+use super::compiled::Compiled;
 use super::limits::{Exceeded, Meter};
 use super::merge::Order;
 use super::problem::{CONCURRENCY_MAX, Item, Problem};
 use super::search::{Found, Search};
 use super::strategy::{CheckError, Strategy};
-use crate::spec::{Decided, Decision, Diagnosis, NEVER, Recorded};
+use crate::spec::{Decided, Decision, Diagnosis, Recorded};
 
 pub(super) enum Judgement {
     Possible(Order),
@@ -71,29 +72,38 @@ impl Disagreement {
 }
 
 /// Judges operations on an object in its initial state, of which an algorithm of the specification's
-/// own may have decided.
-pub(super) fn judge(
-    spec: &dyn AnySpec,
+/// own may have decided. What they were compiled to is left where another search may need it.
+pub(super) fn judge<'a>(
+    spec: &'a dyn AnySpec,
     strategy: Strategy,
     decided: Option<Decided>,
     recorded: Recorded<'_>,
     meter: &mut Meter,
-) -> Result<Judged, Disagreement> {
-    match (decided, strategy) {
-        (None, Strategy::Special) => Ok(Judged {
+) -> Result<(Judged, Option<Compiled<'a>>), Disagreement> {
+    let judged = match (decided, strategy) {
+        (None, Strategy::Special) => Judged {
             judgement: Judgement::Exceeded {
                 limit: Exceeded::NoSpecialAlgorithm,
                 event: 0,
             },
             algorithm: "none",
-        }),
-        (None, _) => Ok(Judged {
-            judgement: search(spec, recorded, meter),
-            algorithm: "search",
-        }),
-        (Some(decided), Strategy::CrossCheck) => cross_check(decided, spec, recorded, meter),
-        (Some(decided), _) => Ok(by_decision(decided)),
-    }
+        },
+        (None, _) => {
+            let (judgement, compiled) = search(spec, recorded, meter);
+            let judged = Judged {
+                judgement,
+                algorithm: "search",
+            };
+            // A cross-check asks both algorithms again of every part of the operations.
+            return Ok((
+                judged,
+                compiled.filter(|_| strategy != Strategy::CrossCheck),
+            ));
+        }
+        (Some(decided), Strategy::CrossCheck) => cross_check(decided, spec, recorded, meter)?,
+        (Some(decided), _) => by_decision(decided),
+    };
+    Ok((judged, None))
 }
 
 fn by_decision(decided: Decided) -> Judged {
@@ -114,7 +124,7 @@ fn cross_check(
     recorded: Recorded<'_>,
     meter: &mut Meter,
 ) -> Result<Judged, Disagreement> {
-    let searched = search(spec, recorded, meter);
+    let (searched, _) = search(spec, recorded, meter);
     let special_says = match (&decided.decision, &searched) {
         (_, Judgement::Exceeded { .. })
         | (Decision::Possible(_), Judgement::Possible(_))
@@ -130,18 +140,38 @@ fn cross_check(
     })
 }
 
-/// Judges by the general search.
-fn search(spec: &dyn AnySpec, recorded: Recorded<'_>, meter: &mut Meter) -> Judgement {
-    let compiled = compile(spec, recorded, meter);
-    let laid_out = compiled.and_then(|(catalogue, items)| {
-        let problem = Problem::new(&catalogue, items)?;
-        Ok((catalogue, problem))
-    });
-    let (mut catalogue, problem) = match laid_out {
-        Ok(laid_out) => laid_out,
-        Err(limit) => return Judgement::Exceeded { limit, event: 0 },
+/// Judges by the general search. Where they are impossible, others may search the same operations.
+fn search<'a>(
+    spec: &'a dyn AnySpec,
+    recorded: Recorded<'_>,
+    meter: &mut Meter,
+) -> (Judgement, Option<Compiled<'a>>) {
+    let Compiled {
+        mut catalogue,
+        items,
+    } = match Compiled::new(spec, recorded, meter) {
+        Ok(compiled) => compiled,
+        Err(limit) => return (Judgement::Exceeded { limit, event: 0 }, None),
     };
-    match find(&problem, &mut catalogue, &[Catalogue::INITIAL], meter) {
+    match judge_items(&mut catalogue, items, meter) {
+        (judgement @ Judgement::Impossible(_), items) => {
+            (judgement, Some(Compiled { catalogue, items }))
+        }
+        (judgement, _) => (judgement, None),
+    }
+}
+
+/// Judges operations by the general search, and gives those back that it looked at.
+pub(super) fn judge_items(
+    catalogue: &mut Catalogue<'_>,
+    items: Vec<Item>,
+    meter: &mut Meter,
+) -> (Judgement, Vec<Item>) {
+    let problem = match Problem::new(catalogue, items) {
+        Ok(problem) => problem,
+        Err(limit) => return (Judgement::Exceeded { limit, event: 0 }, Vec::new()),
+    };
+    let judgement = match find(&problem, catalogue, &[Catalogue::INITIAL], meter) {
         Found::Order(trail) => {
             let id = |number: u32| problem.items[number as usize].id;
             let order = trail.in_order();
@@ -163,41 +193,13 @@ fn search(spec: &dyn AnySpec, recorded: Recorded<'_>, meter: &mut Meter) -> Judg
                 reasons: reasons.collect(),
             }))
         }
-    }
+    };
+    (judgement, problem.items)
 }
 
 fn event(problem: &Problem, step: u32) -> usize {
     let step = problem.steps.get(step as usize);
     step.map_or(0, |&step| problem.event(step) as usize)
-}
-
-/// The operations as numbers, and what the numbers mean.
-///
-/// # Errors
-/// Where they do not fit into the memory.
-pub(super) fn compile<'a>(
-    spec: &'a dyn AnySpec,
-    recorded: Recorded<'_>,
-    meter: &Meter,
-) -> Result<(Catalogue<'a>, Vec<Item>), Exceeded> {
-    let problem_bytes = Problem::bytes_of(recorded.len_max());
-    meter.reserve(problem_bytes)?;
-    let mut catalogue = Catalogue::new(spec.meaning(), meter.bytes_max());
-    let mut items = Vec::with_capacity(recorded.len_max());
-    for operation in recorded.iter() {
-        let Some((class, is_certain)) = catalogue.class_of(&operation) else {
-            continue;
-        };
-        meter.reserve(problem_bytes + catalogue.bytes())?;
-        let completed = operation.completed.filter(|_| is_certain);
-        items.push(Item {
-            id: operation.id as u32,
-            class,
-            invoked: operation.invoked as u32,
-            completed: completed.map_or(NEVER, |completed| completed as u32),
-        });
-    }
-    Ok((catalogue, items))
 }
 
 /// Searches with sets as wide as the problem needs.

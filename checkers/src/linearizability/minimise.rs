@@ -14,8 +14,9 @@
 
 use super::any_spec::AnySpec;
 use super::catalogue::{Catalogue, ClassNumber, StateNumber};
-use super::judge::{compile, find};
-use super::limits::{Exceeded, Limits, Meter};
+use super::compiled::Compiled;
+use super::judge::find;
+use super::limits::{Limits, Meter};
 use super::problem::{Item, Problem};
 use super::search::Found;
 use super::unplaced::Explained;
@@ -51,19 +52,25 @@ pub(super) struct Core {
 
 /// Finds such operations among impossible ones, as far as the meter's room goes. The operations that a
 /// diagnosis names, and those together with its suspects, are guesses: where one is right, it saves the
-/// search, and those that are named are all in the result.
-pub(super) fn minimise(
-    spec: &dyn AnySpec,
+/// search, and those that are named are all in the result. The operations may have been compiled, those of
+/// later events among them.
+pub(super) fn minimise<'a>(
+    spec: &'a dyn AnySpec,
     recorded: Recorded<'_>,
     meter: &Meter,
     diagnosis: &Diagnosis,
+    compiled: Option<Compiled<'a>>,
 ) -> Core {
     let Diagnosis {
         operations: named,
         suspects,
         ..
     } = diagnosis;
-    let Ok(mut attempt) = Attempt::new(spec, recorded, meter) else {
+    let compiled = match compiled {
+        Some(compiled) => compiled.cut(recorded, meter),
+        None => Compiled::new(spec, recorded, meter),
+    };
+    let Ok(mut attempt) = compiled.map(|compiled| Attempt::new(compiled, meter)) else {
         let certain = |id: &usize| {
             let operation = recorded.history().operation(*id);
             matches!(spec.is_certain(&operation), Ok(Some(true)))
@@ -121,8 +128,11 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(spec: &'a dyn AnySpec, recorded: Recorded<'_>, meter: &Meter) -> Result<Self, Exceeded> {
-        let (mut catalogue, items) = compile(spec, recorded, meter)?;
+    fn new(compiled: Compiled<'a>, meter: &Meter) -> Self {
+        let Compiled {
+            mut catalogue,
+            items,
+        } = compiled;
         let classes = 0..catalogue.class_count() as ClassNumber;
         let mut relax = |class: ClassNumber| {
             let is_read = catalogue.effect(class) == Effect::ReadOnly;
@@ -135,7 +145,7 @@ impl<'a> Attempt<'a> {
         let lists = 2 * size_of_val(&items[..]) + size_of_val(&relaxed[..]);
         let left = meter.bytes_max().saturating_sub(lists as u64);
         let search_bytes_max = left.min(catalogue.bytes() + MEMORY_BYTES_PER_TRY_MAX);
-        Ok(Self {
+        Self {
             starts: vec![Catalogue::INITIAL],
             reachable: Vec::new(),
             catalogue,
@@ -143,7 +153,7 @@ impl<'a> Attempt<'a> {
             items,
             relaxed,
             work: 0,
-        })
+        }
     }
 
     /// Every state that the operations can lead to in any order, unless they would fill the room.

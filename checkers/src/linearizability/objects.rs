@@ -1,7 +1,8 @@
 //! The operations on each key, judged one key after another or several at once.
 
 use super::any_spec::AnySpec;
-use super::judge::{Disagreement, Judged, Judgement, judge};
+use super::compiled::Compiled;
+use super::judge::{Disagreement, Judged, Judgement, judge, judge_items};
 use super::limits::Meter;
 use super::merge::Order;
 use super::places::Places;
@@ -88,7 +89,7 @@ pub(super) struct Court<'a> {
     pub(super) started: Instant,
 }
 
-impl Court<'_> {
+impl<'a> Court<'a> {
     /// A meter of what one object may cost, while so many share the memory.
     pub(super) fn meter(&self, shares: u64) -> Meter {
         let ids = self.history.operations().len() * size_of::<u32>();
@@ -96,19 +97,28 @@ impl Court<'_> {
         Meter::new(self.method.limits.clone(), self.started).beside(held, shares)
     }
 
-    /// Judges each object in the whole history, in their order.
-    pub(super) fn judge_all(&self, objects: &Objects<'_>) -> Result<Vec<Judged>, CheckError> {
+    /// Judges each object in the whole history, in their order. Of one that is alone, what it was compiled
+    /// to serves other searches; those of many objects would fill the memory.
+    pub(super) fn judge_all(
+        &self,
+        objects: &Objects<'_>,
+    ) -> Result<(Vec<Judged>, Option<Compiled<'a>>), CheckError> {
+        if let [only] = &objects.all[..] {
+            let (judged, compiled) = self.judge_one(objects, only, 1)?;
+            return Ok((vec![judged], compiled));
+        }
         let threads = self.method.threads.min(objects.all.len()).max(1);
         let mut judged = self.judge_at_once(objects, threads);
         if threads > 1 {
             // A share of the memory was not enough for these; each has all of it now.
             for (object, judged) in objects.all.iter().zip(&mut judged) {
                 if judged.as_ref().is_ok_and(Judged::is_out_of_memory) {
-                    *judged = self.judge_one(objects, object, 1);
+                    *judged = self.judge_alone(objects, object, 1);
                 }
             }
         }
-        judged.into_iter().collect()
+        let judged: Result<Vec<Judged>, CheckError> = judged.into_iter().collect();
+        Ok((judged?, None))
     }
 
     /// The largest objects begin first, so that the threads end together.
@@ -119,7 +129,7 @@ impl Court<'_> {
     ) -> Vec<Result<Judged, CheckError>> {
         let all = &objects.all;
         if threads == 1 {
-            let judge = |object| self.judge_one(objects, object, 1);
+            let judge = |object| self.judge_alone(objects, object, 1);
             return all.iter().map(judge).collect();
         }
         let mut largest_first: Vec<usize> = (0..all.len()).collect();
@@ -133,7 +143,7 @@ impl Court<'_> {
                 scope.spawn(|| {
                     while let Some(&index) = largest_first.get(next.fetch_add(1, Ordering::Relaxed))
                     {
-                        let judged = self.judge_one(objects, &all[index], threads as u64);
+                        let judged = self.judge_alone(objects, &all[index], threads as u64);
                         let mut done = done.lock().expect("no thread panics while it holds this");
                         done.push((index, judged));
                     }
@@ -145,30 +155,60 @@ impl Court<'_> {
         done.into_iter().map(|(_, judged)| judged).collect()
     }
 
-    fn judge_one(
+    fn judge_alone(
         &self,
         objects: &Objects<'_>,
         object: &Object,
         shares: u64,
     ) -> Result<Judged, CheckError> {
+        let (judged, _) = self.judge_one(objects, object, shares)?;
+        Ok(judged)
+    }
+
+    fn judge_one(
+        &self,
+        objects: &Objects<'_>,
+        object: &Object,
+        shares: u64,
+    ) -> Result<(Judged, Option<Compiled<'a>>), CheckError> {
         let recorded = Recorded::new(self.history, &object.ids);
         let judged = self.judge(objects.decide(object), recorded, shares);
         judged.map_err(|disagreement| disagreement.told(object.of_key()))
     }
 
-    /// Judges an object's operations again, as far as they are known after the first `end` events.
-    pub(super) fn judge_until(&self, ids: &[u32], end: usize) -> Result<Judgement, CheckError> {
+    /// Judges an object's operations again, as far as they are known after the first `end` events. Where
+    /// these are impossible and no more had been compiled, what they were compiled to is left.
+    pub(super) fn judge_until(
+        &self,
+        ids: &[u32],
+        end: usize,
+        compiled: &mut Option<Compiled<'a>>,
+    ) -> Result<Judgement, CheckError> {
         let recorded = Recorded::new(self.history, ids).until(end);
-        if recorded.iter().next().is_none() {
+        if recorded.begun().is_empty() {
             return Ok(Judgement::Possible(Order::Early(Vec::new())));
         }
         let decided = match self.method.asks_decider() {
             true => decide_on(self.spec, recorded),
             false => None,
         };
-        match self.judge(decided, recorded, 1) {
-            Ok(judged) => Ok(judged.judgement),
-            Err(disagreement) => Err(disagreement.told(format!(" of the first {end} events"))),
+        match (decided, compiled) {
+            (None, Some(compiled)) => Ok(self.search_again(compiled, recorded)),
+            (decided, compiled) => match self.judge(decided, recorded, 1) {
+                Ok((judged, left)) => {
+                    *compiled = compiled.take().or(left);
+                    Ok(judged.judgement)
+                }
+                Err(disagreement) => Err(disagreement.told(format!(" of the first {end} events"))),
+            },
+        }
+    }
+
+    fn search_again(&self, compiled: &mut Compiled<'a>, recorded: Recorded<'_>) -> Judgement {
+        let mut meter = self.meter(1);
+        match compiled.until(recorded, &meter) {
+            Ok(items) => judge_items(&mut compiled.catalogue, items, &mut meter).0,
+            Err(limit) => Judgement::Exceeded { limit, event: 0 },
         }
     }
 
@@ -177,7 +217,7 @@ impl Court<'_> {
         decided: Option<Decided>,
         recorded: Recorded<'_>,
         shares: u64,
-    ) -> Result<Judged, Disagreement> {
+    ) -> Result<(Judged, Option<Compiled<'a>>), Disagreement> {
         let mut meter = self.meter(shares);
         judge(
             self.spec,
@@ -193,8 +233,11 @@ impl Court<'_> {
 fn decide_on(spec: &dyn AnySpec, recorded: Recorded<'_>) -> Option<Decided> {
     let mut decider = spec.any_decider(recorded.len_max())?;
     decider.begin(recorded.len_max());
-    for operation in recorded.iter() {
-        decider.take(0, &operation).ok()?;
+    for &id in recorded.begun() {
+        decider.take(0, &recorded.operation(id)).ok()?;
+        if decider.is_hopeless(0) {
+            return None;
+        }
     }
     decider.decide(0)
 }

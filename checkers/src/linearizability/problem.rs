@@ -95,10 +95,11 @@ impl ByState {
 /// Stands for no state in particular.
 pub(super) const ANY_STATE: StateNumber = StateNumber::MAX;
 
-/// Uncertain operations of one class, in the order of their invocations.
+/// Uncertain operations of one class.
 pub(super) struct Uncertain {
     pub(super) class: ClassNumber,
-    pub(super) operations: Vec<OperationNumber>,
+    /// Where in the list of all these end; the next class's follow.
+    end: u32,
 }
 
 /// What the search decides about. Operations are numbered in the order of their invocations.
@@ -109,6 +110,8 @@ pub(super) struct Problem {
     slots: Vec<u16>,
     pub(super) slot_count: u32,
     pub(super) uncertain: Vec<Uncertain>,
+    /// The uncertain operations by class, in the order of their invocations.
+    uncertain_operations: Vec<OperationNumber>,
     /// The indices of classes of uncertain operations that overwrite, by the state that they lead to.
     pub(super) uncertain_overwrites: ByState,
     /// The indices of the others, by the only state in which they can happen; [`ANY_STATE`] if there
@@ -143,6 +146,7 @@ impl Problem {
             items,
             steps,
             uncertain: Vec::new(),
+            uncertain_operations: Vec::new(),
             uncertain_overwrites: ByState::default(),
             uncertain_updates: ByState::default(),
             states_of_updates: Vec::new(),
@@ -175,20 +179,28 @@ impl Problem {
 
     fn gather_uncertain(&mut self, catalogue: &Catalogue<'_>) {
         let mut index_of = vec![NEVER; catalogue.class_count()];
-        for (number, item) in self.items.iter().enumerate() {
-            if item.completed != NEVER {
-                continue;
-            }
+        let is_uncertain = |item: &&Item| item.completed == NEVER;
+        for item in self.items.iter().filter(is_uncertain) {
             let index = &mut index_of[item.class as usize];
             if *index == NEVER {
                 *index = self.uncertain.len() as u32;
-                self.uncertain.push(Uncertain {
-                    class: item.class,
-                    operations: Vec::new(),
-                });
+                let class = item.class;
+                self.uncertain.push(Uncertain { class, end: 0 });
             }
-            let operations = &mut self.uncertain[*index as usize].operations;
-            operations.push(number as OperationNumber);
+            self.uncertain[*index as usize].end += 1;
+        }
+        // So many each; now where each begins; and in the end where each ends.
+        let mut count = 0;
+        for uncertain in &mut self.uncertain {
+            count += std::mem::replace(&mut uncertain.end, count);
+        }
+        self.uncertain_operations = vec![0; count as usize];
+        for (number, item) in self.items.iter().enumerate() {
+            if item.completed == NEVER {
+                let end = &mut self.uncertain[index_of[item.class as usize] as usize].end;
+                self.uncertain_operations[*end as usize] = number as OperationNumber;
+                *end += 1;
+            }
         }
         let (mut overwrites, mut updates) = (Vec::new(), Vec::new());
         for (index, uncertain) in self.uncertain.iter().enumerate() {
@@ -246,6 +258,15 @@ impl Problem {
         last.max(self.last_wish_for_any) > event
     }
 
+    /// The uncertain operations of the class with an index, in the order of their invocations.
+    #[inline]
+    pub(super) fn uncertain_of(&self, index: u32) -> &[OperationNumber] {
+        let index = index as usize;
+        let start = index.checked_sub(1);
+        let start = start.map_or(0, |before| self.uncertain[before].end);
+        &self.uncertain_operations[start as usize..self.uncertain[index].end as usize]
+    }
+
     /// The classes of uncertain overwrites after which the state is this one.
     pub(super) fn uncertain_overwrites_to(&self, state: StateNumber) -> &[(StateNumber, u32)] {
         self.uncertain_overwrites.of(state)
@@ -293,13 +314,11 @@ impl Problem {
 
     /// How many bytes the problem holds.
     pub(super) fn bytes(&self) -> u64 {
-        let uncertain = self.uncertain.iter();
-        let operations: usize = uncertain.map(|uncertain| uncertain.operations.len()).sum();
         let bytes = self.items.capacity() * size_of::<Item>()
             + self.steps.capacity() * size_of::<Step>()
             + self.slots.capacity() * size_of::<u16>()
             + self.uncertain.capacity() * size_of::<Uncertain>()
-            + operations * size_of::<OperationNumber>()
+            + self.uncertain_operations.capacity() * size_of::<OperationNumber>()
             + self.last_wish.capacity() * size_of::<u32>()
             + self.uncertain_overwrites.bytes()
             + self.uncertain_updates.bytes();

@@ -1,7 +1,10 @@
 //! How many uncertain operations of each class have been used: numbered, so that a configuration that
 //! has used thousands is as small as any other.
 
-use super::hashing::QuickMap;
+use super::hashing::QuickHasher;
+use super::index::Index;
+use std::hash::Hasher;
+use std::ops::Range;
 
 /// A list of counts.
 pub(super) type UsedNumber = u32;
@@ -14,15 +17,16 @@ pub(super) fn set_of(index: u32) -> ClassSet {
     1 << (index % 64)
 }
 
-/// Counts by class index, ascending, without zeros.
-type Counts = Box<[(u32, u32)]>;
+/// A class index, and how many of the class.
+type Count = (u32, u32);
 
 pub(super) struct UsedTable {
-    counts: Vec<Counts>,
-    numbers: QuickMap<Counts, UsedNumber>,
-    /// Room to make a list in.
-    room: Vec<(u32, u32)>,
-    bytes: u64,
+    /// One list after another, each by class index, ascending, without zeros.
+    counts: Vec<Count>,
+    /// Where each list begins and ends; the empty one has no place here.
+    places: Vec<(usize, usize)>,
+    index: Index,
+    longest: usize,
 }
 
 impl UsedTable {
@@ -31,43 +35,57 @@ impl UsedTable {
 
     pub(super) fn new() -> Self {
         Self {
-            counts: vec![Counts::default()],
-            numbers: QuickMap::default(),
-            room: Vec::new(),
-            bytes: 0,
+            counts: Vec::new(),
+            places: Vec::new(),
+            index: Index::default(),
+            longest: 0,
         }
     }
 
     #[inline]
     pub(super) fn of(&self, used: UsedNumber, index: u32) -> u32 {
-        let counts = &self.counts[used as usize];
+        if used == Self::NONE {
+            return 0;
+        }
+        let counts = self.counts(used);
         let found = counts.binary_search_by_key(&index, |&(index, _)| index);
         found.map_or(0, |at| counts[at].1)
     }
 
     /// The list with these counts, by class index, in any order.
-    pub(super) fn with(&mut self, counts: impl Iterator<Item = (u32, u32)>) -> UsedNumber {
-        self.room.clear();
-        self.room.extend(counts.filter(|&(_, count)| count > 0));
-        self.room.sort_unstable();
-        self.intern()
+    pub(super) fn with(&mut self, counts: impl Iterator<Item = Count>) -> UsedNumber {
+        let start = self.counts.len();
+        self.counts.extend(counts.filter(|&(_, count)| count > 0));
+        self.counts[start..].sort_unstable();
+        self.intern(start)
     }
 
     /// The counts by class index, ascending, without zeros.
     #[inline]
-    pub(super) fn counts(&self, used: UsedNumber) -> &[(u32, u32)] {
-        &self.counts[used as usize]
+    pub(super) fn counts(&self, used: UsedNumber) -> &[Count] {
+        &self.counts[self.range(used)]
+    }
+
+    #[inline]
+    fn range(&self, used: UsedNumber) -> Range<usize> {
+        match used {
+            Self::NONE => 0..0,
+            number => {
+                let (start, end) = self.places[number as usize - 1];
+                start..end
+            }
+        }
     }
 
     pub(super) fn with_one_more(&mut self, used: UsedNumber, index: u32) -> UsedNumber {
-        self.room.clear();
-        self.room.extend_from_slice(&self.counts[used as usize]);
-        let found = self.room.binary_search_by_key(&index, |&(index, _)| index);
-        match found {
-            Ok(at) => self.room[at].1 += 1,
-            Err(at) => self.room.insert(at, (index, 1)),
+        let start = self.counts.len();
+        self.counts.extend_from_within(self.range(used));
+        let list = &mut self.counts[start..];
+        match list.binary_search_by_key(&index, |&(index, _)| index) {
+            Ok(at) => list[at].1 += 1,
+            Err(at) => self.counts.insert(start + at, (index, 1)),
         }
-        self.intern()
+        self.intern(start)
     }
 
     /// The counts of these classes only.
@@ -75,17 +93,20 @@ impl UsedTable {
         if self.classes(used) & !classes == 0 {
             return used;
         }
-        let counts = self.counts[used as usize].iter().copied();
-        let kept = counts.filter(|&(index, _)| set_of(index) & classes != 0);
-        self.room.clear();
-        self.room.extend(kept);
-        self.intern()
+        let start = self.counts.len();
+        for at in self.range(used) {
+            let count = self.counts[at];
+            if set_of(count.0) & classes != 0 {
+                self.counts.push(count);
+            }
+        }
+        self.intern(start)
     }
 
     /// The classes that have been used.
     #[inline]
     pub(super) fn classes(&self, used: UsedNumber) -> ClassSet {
-        let counts = self.counts[used as usize].iter();
+        let counts = self.counts(used).iter();
         counts.fold(0, |set, &(index, _)| set | set_of(index))
     }
 
@@ -95,33 +116,46 @@ impl UsedTable {
         if used == other || used == Self::NONE {
             return true;
         }
-        let mut others = self.counts[other as usize].iter();
-        self.counts[used as usize].iter().all(|&(index, count)| {
+        let mut others = self.counts(other).iter();
+        self.counts(used).iter().all(|&(index, count)| {
             let found = others.by_ref().find(|&&(other, _)| other >= index);
             found.is_some_and(|&(other, most)| other == index && count <= most)
         })
     }
 
+    /// How many bytes it holds at most until the next list, copies on growing included.
     pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+        let counts = self.counts.capacity() * size_of::<Count>();
+        let is_full = self.counts.capacity() - self.counts.len() <= self.longest;
+        let counts = if is_full { 3 * counts } else { counts };
+        let lists = self.places.capacity() * size_of::<(usize, usize)>() + self.index.bytes();
+        (counts + 3 * lists) as u64
     }
 
-    /// The number of the list that was made in the room for that.
-    fn intern(&mut self) -> UsedNumber {
-        if self.room.is_empty() {
+    /// The number of the list from here to the end of all.
+    fn intern(&mut self, start: usize) -> UsedNumber {
+        let list = &self.counts[start..];
+        if list.is_empty() {
             return Self::NONE;
         }
-        if let Some(&number) = self.numbers.get(&self.room[..]) {
-            return number;
+        let hash = hash(list);
+        let is_it = |number: u32| self.counts(number + 1) == list;
+        if let Some(number) = self.index.find(hash, is_it) {
+            self.counts.truncate(start);
+            return number + 1;
         }
-        let counts: Counts = self.room[..].into();
-        let number = self.counts.len() as UsedNumber;
-        // The list twice, its two owners, and the table's slack.
-        self.bytes += 2 * size_of_val(&*counts) as u64 + 4 * size_of::<Counts>() as u64;
-        self.counts.push(counts.clone());
-        self.numbers.insert(counts, number);
-        number
+        self.longest = self.longest.max(list.len());
+        self.places.push((start, self.counts.len()));
+        self.index.push(hash) + 1
     }
+}
+
+fn hash(list: &[Count]) -> u64 {
+    let mut hasher = QuickHasher::default();
+    for &(index, count) in list {
+        hasher.write_u64(u64::from(index) << 32 | u64::from(count));
+    }
+    hasher.finish()
 }
 
 #[cfg(test)]

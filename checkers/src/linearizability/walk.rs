@@ -72,7 +72,7 @@ impl<'p, 'a, const WORDS: usize> Walk<'p, 'a, WORDS> {
             Choice::PlaceUncertain(index) => {
                 claim(configuration, due);
                 let used = self.used.of(configuration.used, index);
-                let operations = &self.problem.uncertain[index as usize].operations;
+                let operations = self.problem.uncertain_of(index);
                 configuration.used = self.used.with_one_more(configuration.used, index);
                 self.place(configuration, operations[used as usize], recorder);
             }
@@ -205,7 +205,7 @@ impl<'p, 'a, const WORDS: usize> Walk<'p, 'a, WORDS> {
         index: u32,
     ) -> bool {
         let used = self.used.of(configuration.used, index);
-        let operations = &self.problem.uncertain[index as usize].operations;
+        let operations = self.problem.uncertain_of(index);
         let next = operations.get(used as usize);
         let event = self.event(configuration);
         let is_available =

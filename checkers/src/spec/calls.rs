@@ -44,17 +44,33 @@ impl<'a> Recorded<'a> {
         self.ids.len()
     }
 
-    /// The operations, in the order of their invocations.
+    /// The ids of those that have begun, ascending.
+    pub(crate) fn begun(self) -> &'a [u32] {
+        let operations = self.history.operations();
+        let has_begun = |id: &u32| operations.invoked(*id as usize) < self.end;
+        &self.ids[..self.ids.partition_point(has_begun)]
+    }
+
+    /// Whether an operation ends in an event that is not known.
+    pub(crate) fn is_open(self, id: u32) -> bool {
+        let completed = self.history.operations().completed(id as usize);
+        completed.is_some_and(|completed| completed >= self.end)
+    }
+
+    /// What is known of an operation.
+    pub(crate) fn operation(self, id: u32) -> history::Operation<'a> {
+        self.known(self.history.operation(id as usize))
+    }
+
+    /// The operations that have begun, in the order of their invocations.
     pub(crate) fn iter(self) -> impl Iterator<Item = history::Operation<'a>> {
         // Those on one key lie far apart, and memory answers several questions at once.
         const READ_AT_ONCE: usize = 64;
-        let chunks = self.ids.chunks(READ_AT_ONCE);
-        let all = chunks.flat_map(move |ids| {
-            let read = ids.iter().map(|&id| self.history.operation(id as usize));
+        let chunks = self.begun().chunks(READ_AT_ONCE);
+        chunks.flat_map(move |ids| {
+            let read = ids.iter().map(|&id| self.operation(id));
             read.collect::<Vec<_>>()
-        });
-        let begun = all.take_while(move |recorded| recorded.invoked < self.end);
-        begun.map(move |recorded| self.known(recorded))
+        })
     }
 
     /// Of an operation that is still open at the end nobody knows how it will end.

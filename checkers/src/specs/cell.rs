@@ -140,51 +140,33 @@ pub(super) fn seen<'h>(
         let found = format!("`{}` without a key", operation.f);
         return Err(DecodeError::new(operation, spec.expected(), found));
     }
-    let deed = match spec.verb(operation.f) {
-        Some(Verb::Read) => Deed::Read,
-        Some(Verb::Write) => Deed::Write(operation.input),
-        Some(Verb::Delete) => Deed::Write(ValueRef::Nil),
-        Some(Verb::CompareAndSet) => compare_and_set(operation)?,
-        None => {
-            let found = format!("`{}`", operation.f);
-            return Err(DecodeError::new(operation, spec.expected(), found));
-        }
+    let Some(verb) = spec.verb(operation.f) else {
+        let found = format!("`{}`", operation.f);
+        return Err(DecodeError::new(operation, spec.expected(), found));
     };
-    Ok(ended(deed, operation, spec.failed_cas()))
-}
-
-fn compare_and_set<'h>(operation: &history::Operation<'h>) -> Result<Deed<'h>, DecodeError> {
-    match operation.input.as_list().and_then(ListRef::array) {
-        Some([expected, new]) => Ok(Deed::CompareAndSet { expected, new }),
-        None => Err(DecodeError::new(
+    let Some(deed) = verb.deed(operation.input) else {
+        return Err(DecodeError::new(
             operation,
             "`cas` to be invoked with [expected new]",
             operation.input.to_string(),
-        )),
-    }
+        ));
+    };
+    let failed_cas = spec.failed_cas();
+    Ok(deed.ended(operation.outcome, operation.output, failed_cas))
 }
 
-/// How the operation ended, as far as a cell is concerned.
-fn ended<'h>(
-    deed: Deed<'h>,
-    recorded: &history::Operation<'h>,
-    failed_cas: FailedCas,
-) -> Decoded<Deed<'h>, Answer<'h>> {
-    let is_cas = matches!(deed, Deed::CompareAndSet { .. });
-    match recorded.outcome {
-        Outcome::Info => Decoded::Uncertain(deed),
-        Outcome::Fail if is_cas && failed_cas == FailedCas::Observed => {
-            Decoded::Returned(deed, Answer::Swapped(false))
-        }
-        Outcome::Fail => Decoded::Absent,
-        Outcome::Ok => {
-            let answer = match deed {
-                Deed::Read => Answer::Value(recorded.output),
-                Deed::Write(_) => Answer::Done,
-                Deed::CompareAndSet { .. } => Answer::Swapped(true),
-            };
-            Decoded::Returned(deed, answer)
-        }
+impl Verb {
+    /// What an operation does to a cell that was invoked with this; nothing if that makes no sense.
+    pub(super) fn deed(self, input: ValueRef<'_>) -> Option<Deed<'_>> {
+        Some(match self {
+            Self::Read => Deed::Read,
+            Self::Write => Deed::Write(input),
+            Self::Delete => Deed::Write(ValueRef::Nil),
+            Self::CompareAndSet => {
+                let [expected, new] = input.as_list().and_then(ListRef::array)?;
+                Deed::CompareAndSet { expected, new }
+            }
+        })
     }
 }
 
@@ -205,7 +187,32 @@ fn owned(seen: Decoded<Deed<'_>, Answer<'_>>) -> Decoded<CellOperation, CellRetu
     }
 }
 
-impl Deed<'_> {
+impl<'h> Deed<'h> {
+    /// How it ended, as far as a cell is concerned.
+    pub(super) fn ended(
+        self,
+        outcome: Outcome,
+        output: ValueRef<'h>,
+        failed_cas: FailedCas,
+    ) -> Decoded<Self, Answer<'h>> {
+        let is_cas = matches!(self, Self::CompareAndSet { .. });
+        match outcome {
+            Outcome::Info => Decoded::Uncertain(self),
+            Outcome::Fail if is_cas && failed_cas == FailedCas::Observed => {
+                Decoded::Returned(self, Answer::Swapped(false))
+            }
+            Outcome::Fail => Decoded::Absent,
+            Outcome::Ok => {
+                let answer = match self {
+                    Self::Read => Answer::Value(output),
+                    Self::Write(_) => Answer::Done,
+                    Self::CompareAndSet { .. } => Answer::Swapped(true),
+                };
+                Decoded::Returned(self, answer)
+            }
+        }
+    }
+
     fn to_operation(&self) -> CellOperation {
         match *self {
             Self::Read => CellOperation::Read,

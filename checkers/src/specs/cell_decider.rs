@@ -62,6 +62,31 @@ impl<'a, S: CellSpec> CellDecider<'a, S> {
         self.verbs[name].filter(|_| is_of_key)
     }
 
+    fn take_seen(
+        &mut self,
+        key: usize,
+        id: usize,
+        seen: Decoded<Deed<'_>, Answer<'_>>,
+        span: Span,
+    ) {
+        let (deed, answer) = match seen {
+            Decoded::Returned(deed, answer) => (deed, Some(answer)),
+            Decoded::Uncertain(deed) => (deed, None),
+            Decoded::Absent => return,
+        };
+        if self.keys[key].is_hopeless() {
+            return;
+        }
+        let is_certain = answer.is_some() && span.returned != NEVER;
+        let span = Span {
+            returned: if is_certain { span.returned } else { NEVER },
+            ..span
+        };
+        if let Some(action) = self.action(key, &deed, answer.filter(|_| is_certain)) {
+            self.keys[key].push(id as u32, CellOperation { span, action });
+        }
+    }
+
     /// What is done to the register of a key, unless it says nothing.
     fn action(
         &mut self,
@@ -98,24 +123,13 @@ impl<S: CellSpec> Decider for CellDecider<'_, S> {
     }
 
     fn take(&mut self, key: usize, operation: &Operation<'_>) -> Result<(), DecodeError> {
-        let (deed, answer) = match cell::seen(self.spec, operation)? {
-            Decoded::Returned(deed, answer) => (deed, Some(answer)),
-            Decoded::Uncertain(deed) => (deed, None),
-            Decoded::Absent => return Ok(()),
-        };
-        if self.keys[key].is_hopeless() {
-            return Ok(());
-        }
-        let completed = operation.completed.filter(|_| answer.is_some());
-        let answer = answer.filter(|_| completed.is_some());
-        if let Some(action) = self.action(key, &deed, answer) {
-            let span = span(operation.invoked, completed);
-            self.keys[key].push(operation.id as u32, CellOperation { span, action });
-        }
+        let seen = cell::seen(self.spec, operation)?;
+        let (id, invoked) = (operation.id, operation.invoked);
+        self.take_seen(key, id, seen, span(invoked, operation.completed));
         Ok(())
     }
 
-    /// Most operations read and write, and are told by few columns.
+    /// Nearly all are told by few columns.
     fn take_from(
         &mut self,
         key: usize,
@@ -123,12 +137,19 @@ impl<S: CellSpec> Decider for CellDecider<'_, S> {
         id: usize,
     ) -> Result<(), DecodeError> {
         let (verb, completed) = (self.verb(operations, id), operations.completed(id));
-        let value = match (verb, operations.outcome(id)) {
+        let outcome = operations.outcome(id);
+        let value = match (verb, outcome) {
             (Some(Verb::Read), Outcome::Ok) => operations.output(id),
             (Some(Verb::Write), Outcome::Ok | Outcome::Info) => operations.input(id),
             _ => {
-                let operation = operations.get(id).expect("the operation is the history's");
-                return self.take(key, &operation);
+                let Some(deed) = verb.and_then(|verb| verb.deed(operations.input(id))) else {
+                    // It is none of the specification, which has the words for that.
+                    let operation = operations.get(id).expect("the operation is the history's");
+                    return self.take(key, &operation);
+                };
+                let seen = deed.ended(outcome, operations.output(id), self.spec.failed_cas());
+                self.take_seen(key, id, seen, span(operations.invoked(id), completed));
+                return Ok(());
             }
         };
         if !self.keys[key].is_hopeless() {
@@ -141,6 +162,10 @@ impl<S: CellSpec> Decider for CellDecider<'_, S> {
             self.keys[key].push(id as u32, CellOperation { span, action });
         }
         Ok(())
+    }
+
+    fn is_hopeless(&self, key: usize) -> bool {
+        self.keys[key].is_hopeless()
     }
 
     fn decide(&self, key: usize) -> Option<Decided> {
