@@ -1,7 +1,7 @@
 //! The operations on an object as the search sees them. They are read once, for all searches of them.
 
 use super::any_spec::AnySpec;
-use super::catalogue::{Catalogue, ClassNumber};
+use super::catalogue::Catalogue;
 use super::limits::{Exceeded, Meter};
 use super::problem::{Item, Problem};
 use crate::history::Operation;
@@ -56,26 +56,6 @@ impl<'a> Compiled<'a> {
             meter.reserve(problem_bytes + self.catalogue.bytes())?;
         }
         Ok(items)
-    }
-
-    /// Those of fewer events as if they had been read on their own.
-    ///
-    /// # Errors
-    /// As [`Compiled::until`].
-    pub(super) fn cut(mut self, recorded: Recorded<'_>, meter: &Meter) -> Result<Self, Exceeded> {
-        let mut items = self.until(recorded, meter)?;
-        let mut classes: Vec<ClassNumber> = Vec::new();
-        let mut place_of = vec![NEVER; self.catalogue.class_count()];
-        for item in &mut items {
-            let place = &mut place_of[item.class as usize];
-            if *place == NEVER {
-                *place = classes.len() as u32;
-                classes.push(item.class);
-            }
-            item.class = *place;
-        }
-        self.catalogue.keep(&mut [], &mut classes);
-        Ok(Self { items, ..self })
     }
 }
 

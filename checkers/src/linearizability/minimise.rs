@@ -18,7 +18,7 @@ use super::compiled::Compiled;
 use super::judge::find;
 use super::limits::{Limits, Meter};
 use super::problem::{Item, Problem};
-use super::search::Found;
+use super::search::{Found, Frontier};
 use super::unplaced::Explained;
 use crate::spec::{Diagnosis, Effect, NEVER, Recorded};
 use std::time::Instant;
@@ -67,7 +67,9 @@ pub(super) fn minimise<'a>(
         ..
     } = diagnosis;
     let compiled = match compiled {
-        Some(compiled) => compiled.cut(recorded, meter),
+        Some(mut compiled) => compiled
+            .until(recorded, meter)
+            .map(|items| Compiled { items, ..compiled }),
         None => Compiled::new(spec, recorded, meter),
     };
     let Ok(mut attempt) = compiled.map(|compiled| Attempt::new(compiled, meter)) else {
@@ -86,7 +88,7 @@ pub(super) fn minimise<'a>(
         return united(core, named);
     }
     let guess = attempt.certain(|id| named.contains(&id) || suspects.contains(&id));
-    if matches!(attempt.judge(&guess), Judged::Impossible) {
+    if matches!(attempt.judge(&guess), Judged::Impossible { .. }) {
         return united(attempt.shrink(guess, named), named);
     }
     attempt.forget_the_past();
@@ -106,7 +108,11 @@ fn united(core: Core, named: &[usize]) -> Core {
 }
 
 enum Judged {
-    Impossible,
+    Impossible {
+        /// The ids of certain operations that change nothing and had their places in every order that was
+        /// tried: without their certainty the search would have been the same.
+        idle: Vec<usize>,
+    },
     Possible(Explained),
     /// Within the limits of a try.
     Unknown,
@@ -122,7 +128,7 @@ struct Attempt<'a> {
     starts: Vec<StateNumber>,
     items: Vec<Item>,
     /// By class, its operations when nobody knows whether they happened; nothing where that says
-    /// nothing.
+    /// nothing, or no item is of the class.
     relaxed: Vec<Option<ClassNumber>>,
     work: u64,
 }
@@ -133,14 +139,16 @@ impl<'a> Attempt<'a> {
             mut catalogue,
             items,
         } = compiled;
-        let classes = 0..catalogue.class_count() as ClassNumber;
-        let mut relax = |class: ClassNumber| {
-            let is_read = catalogue.effect(class) == Effect::ReadOnly;
-            (!is_read).then(|| catalogue.relaxed(class))
-        };
-        let mut relaxed: Vec<Option<ClassNumber>> = classes.map(&mut relax).collect();
-        let rest = relaxed.len() as ClassNumber..catalogue.class_count() as ClassNumber;
-        relaxed.extend(rest.map(Some));
+        let mut relaxed = vec![None; catalogue.class_count()];
+        for item in &items {
+            let is_known = relaxed[item.class as usize].is_some();
+            if !is_known && catalogue.effect(item.class) != Effect::ReadOnly {
+                let class = catalogue.relaxed(item.class);
+                relaxed.resize(catalogue.class_count(), None);
+                relaxed[item.class as usize] = Some(class);
+                relaxed[class as usize] = Some(class);
+            }
+        }
         // The items of a search are made of these, and the search is told of its own only.
         let lists = 2 * size_of_val(&items[..]) + size_of_val(&relaxed[..]);
         let left = meter.bytes_max().saturating_sub(lists as u64);
@@ -158,7 +166,9 @@ impl<'a> Attempt<'a> {
 
     /// Every state that the operations can lead to in any order, unless they would fill the room.
     fn find_reachable_states(&mut self) {
-        let classes: Vec<ClassNumber> = (0..self.relaxed.len() as ClassNumber).collect();
+        let is_changing = |class: &ClassNumber| self.relaxed[*class as usize].is_some();
+        let classes = (0..self.relaxed.len() as ClassNumber).filter(is_changing);
+        let classes: Vec<ClassNumber> = classes.collect();
         let limits = (STATES_MAX, STATE_STEPS_MAX);
         self.catalogue.limit(self.search_bytes_max, u64::MAX);
         let states = self.catalogue.reachable(&classes, self.items.len(), limits);
@@ -203,7 +213,7 @@ impl<'a> Attempt<'a> {
         let after = self.after(first);
         let whole = std::mem::replace(&mut self.items, after);
         self.starts = self.reachable.clone();
-        if matches!(self.judge(&ids), Judged::Impossible) {
+        if matches!(self.judge(&ids), Judged::Impossible { .. }) {
             return Some(self.take_away(ids));
         }
         self.items = whole;
@@ -231,7 +241,7 @@ impl<'a> Attempt<'a> {
             };
             distance *= 2;
             let after = self.after(cuts[middle]);
-            if matches!(self.judge_items(after.clone()), Judged::Impossible) {
+            if matches!(self.judge_items(after.clone()), Judged::Impossible { .. }) {
                 impossible = Some(after);
                 low = middle + 1;
             } else {
@@ -283,7 +293,10 @@ impl<'a> Attempt<'a> {
         let mut certain: Vec<usize> = named.copied().collect();
         loop {
             let explained = match self.judge(&certain) {
-                Judged::Impossible => return Some(certain),
+                Judged::Impossible { idle } => {
+                    certain.retain(|id| !idle.contains(id));
+                    return Some(certain);
+                }
                 Judged::Possible(explained) => explained,
                 Judged::Unknown => return None,
             };
@@ -323,7 +336,12 @@ impl<'a> Attempt<'a> {
                 let mut rest = [&doubtful[..start], &doubtful[end..], &core.operations].concat();
                 rest.sort_unstable();
                 match self.judge(&rest) {
-                    Judged::Impossible => drop(doubtful.drain(start..end)),
+                    Judged::Impossible { idle } => {
+                        doubtful.drain(start..end);
+                        let before = doubtful[..start].iter();
+                        start -= before.filter(|id| idle.contains(id)).count();
+                        doubtful.retain(|id| !idle.contains(id));
+                    }
                     Judged::Possible(explained) => {
                         match self.unplaced(&explained, &doubtful[start..end])[..] {
                             // Without this one alone all the others are possible.
@@ -391,13 +409,26 @@ impl<'a> Attempt<'a> {
         self.work += WORK_PER_CONFIGURATION * meter.configurations
             + WORK_PER_STEP * (self.catalogue.steps() - steps);
         match found {
-            Found::Impossible(_) => Judged::Impossible,
+            Found::Impossible(frontier) => Judged::Impossible {
+                idle: self.idle(&problem, &frontier),
+            },
             Found::Order(trail) => {
                 self.begin_with(trail.start);
                 Judged::Possible(Explained::new(trail, &problem, &mut self.catalogue))
             }
             Found::Exceeded { .. } => Judged::Unknown,
         }
+    }
+
+    fn idle(&self, problem: &Problem, frontier: &Frontier) -> Vec<usize> {
+        let is_idle = |&(number, item): &(u32, &Item)| {
+            let is_certain = item.completed != NEVER;
+            let changes_nothing = self.catalogue.effect(item.class) == Effect::ReadOnly;
+            is_certain && changes_nothing && frontier.has_passed(number)
+        };
+        let numbered = (0..).zip(&problem.items);
+        let idle = numbered.filter(is_idle);
+        idle.map(|(_, item)| item.id as usize).collect()
     }
 
     /// Lets searches begin in a state from which the last one found an order: so may the next.

@@ -308,7 +308,7 @@ impl Problem {
     /// How many bytes a problem of so many operations takes at most, while it is made.
     pub(super) fn bytes_of(operation_count: usize) -> u64 {
         let of_each =
-            size_of::<Item>() + 2 * size_of::<Step>() + size_of::<u16>() + 2 * size_of::<u32>();
+            size_of::<Item>() + 2 * size_of::<Step>() + size_of::<u16>() + 3 * size_of::<u32>();
         (operation_count * of_each) as u64
     }
 
@@ -328,22 +328,20 @@ impl Problem {
 
 /// The invocations and returns of what happened, in the order of their events.
 fn steps(items: &[Item]) -> Vec<Step> {
-    let certain = |number: &usize| items[*number].completed != NEVER;
-    let mut returns: Vec<u32> = (0..items.len())
-        .filter(certain)
-        .map(|number| number as u32)
+    let certain = |(_, item): &(u32, &Item)| item.completed != NEVER;
+    let numbered = || (0..).zip(items).filter(certain);
+    let mut returns: Vec<(u32, OperationNumber)> = numbered()
+        .map(|(number, item)| (item.completed, number))
         .collect();
-    returns.sort_unstable_by_key(|&number| items[number as usize].completed);
+    returns.sort_unstable();
     let mut steps = Vec::with_capacity(2 * returns.len());
     let mut returns = returns.into_iter().peekable();
-    for number in (0..items.len()).filter(certain) {
-        let invoked = items[number].invoked;
-        let earlier = |&number: &u32| items[number as usize].completed < invoked;
-        while let Some(returned) = returns.next_if(earlier) {
+    for (number, item) in numbered() {
+        while let Some((_, returned)) = returns.next_if(|&(event, _)| event < item.invoked) {
             steps.push(Step::new(returned, true));
         }
-        steps.push(Step::new(number as u32, false));
+        steps.push(Step::new(number, false));
     }
-    steps.extend(returns.map(|number| Step::new(number, true)));
+    steps.extend(returns.map(|(_, number)| Step::new(number, true)));
     steps
 }

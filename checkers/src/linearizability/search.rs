@@ -23,7 +23,7 @@ use super::choices::Choices;
 use super::configuration::Configuration;
 use super::limits::{Exceeded, Meter};
 use super::memo::{Entered, Memo, VisitNumber};
-use super::problem::Problem;
+use super::problem::{OperationNumber, Problem};
 use super::trail::Trail;
 use super::used::{ClassSet, UsedTable};
 use super::walk::{Choice, Walk};
@@ -46,6 +46,26 @@ pub(super) struct Frontier {
     pub(super) step: u32,
     /// The states in which explanations of all before it end, in the order in which they were found.
     pub(super) states: Vec<StateNumber>,
+    /// By operation, whether its return ever had to be explained by a choice.
+    stops: Vec<u64>,
+}
+
+impl Frontier {
+    fn new(problem: &Problem) -> Self {
+        Self {
+            stops: vec![0; problem.items.len().div_ceil(64)],
+            ..Self::default()
+        }
+    }
+
+    fn note_stop(&mut self, operation: OperationNumber) {
+        self.stops[operation as usize / 64] |= 1 << (operation % 64);
+    }
+
+    /// Whether the operation was in its place whenever its return came.
+    pub(super) fn has_passed(&self, operation: OperationNumber) -> bool {
+        self.stops[operation as usize / 64] & 1 << (operation % 64) == 0
+    }
 }
 
 /// A configuration on the way from the start, and the choices that it has left.
@@ -88,16 +108,21 @@ impl<'p, 'a, const WORDS: usize> Search<'p, 'a, WORDS> {
         // Most searches visit few configurations, and there may be many searches.
         let room = problem.items.len().min(64);
         Self {
-            problem_bytes: problem.bytes() + Trail::bytes_of(problem.items.len()),
+            problem_bytes: problem.bytes() + Self::bytes_of(problem.items.len()),
             walk: Walk::new(problem, catalogue),
             start: Configuration::start(Catalogue::INITIAL, UsedTable::NONE),
             frames: Vec::with_capacity(room),
             choices: Vec::with_capacity(room),
             memo: Memo::new(),
             room: Choices::default(),
-            frontier: Frontier::default(),
+            frontier: Frontier::new(problem),
             keeps_counts: false,
         }
+    }
+
+    /// How many bytes so many operations take beside the problem and what grows.
+    fn bytes_of(operations: usize) -> u64 {
+        Trail::bytes_of(operations) + operations.div_ceil(8) as u64
     }
 
     /// Looks for an order from any of the states.
@@ -239,6 +264,7 @@ impl<'p, 'a, const WORDS: usize> Search<'p, 'a, WORDS> {
     fn note_frontier(&mut self, configuration: &Configuration<WORDS>) {
         /// More states than anybody reads.
         const STATES_MAX: usize = 1000;
+        self.frontier.note_stop(self.walk.due(configuration));
         if configuration.step > self.frontier.step {
             self.frontier.step = configuration.step;
             self.frontier.states.clear();
