@@ -7,14 +7,14 @@
 //! linearizable histories are linearizable.
 //!
 //! In reading order: `objects` reads each operation once, and has those on each key judged: by the
-//! specification's own algorithm, or else `judge` asks the search. That one sees numbers only, to which the
-//! operations are `compiled`: a `catalogue` of classes, states and transitions, and a `problem` laid out in time. What the numbers mean
-//! knows a `meaning`, which with `any_spec` is all that is compiled for each specification. `search` says
-//! by which rules it goes, `walk` makes its moves, `choices` orders them, and `memo` and `used` keep what it
-//! has visited. Of what is impossible, `prefix` finds the first bad event, `minimise` the few operations
-//! that matter, since `unplaced` tells what an order of some leaves unexplained, and `anomaly` the words.
-//! `merge` makes one order of those of all keys. `online` judges events as they come, `order` an order that
-//! is given.
+//! specification's own algorithm, or else `judge` asks the search. That one sees numbers only, to which
+//! operations are `compiled` once: a `catalogue` of classes, states and transitions, and a `problem` laid out
+//! in time. What the numbers mean knows a `meaning`, which with `any_spec` is all of this that is there for
+//! each specification anew. `search` says by which rules it goes, `walk` makes its moves, `choices` orders
+//! them, and `memo` and `used` keep what it has visited. Of what is impossible, `prefix` finds the first bad
+//! event, `minimise` the few operations that matter, since `unplaced` tells what an order of some leaves
+//! unexplained, and `anomaly` the words. `merge` makes one order of those of all keys. `online` judges events
+//! as they come, `order` an order that is given.
 
 mod anomaly;
 pub(crate) mod any_spec;

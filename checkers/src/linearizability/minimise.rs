@@ -254,6 +254,20 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Forgets all before the invocation of an operation, where others have been forgotten. What was
+    /// impossible stays so. Whether there were any.
+    fn forget_before(&mut self, first: Option<&usize>) -> bool {
+        let is_first = |item: &Item| Some(&(item.id as usize)) == first;
+        let place = self.items.iter().position(is_first).unwrap_or(0);
+        let may_begin_anywhere = self.starts.len() == self.reachable.len();
+        let mut before = self.items[..place].iter();
+        let forgets = may_begin_anywhere && before.any(|item| item.completed != NEVER);
+        if forgets {
+            self.items = self.after(self.items[place].invoked);
+        }
+        forgets
+    }
+
     /// What may still happen after an event. What was open there may have happened before.
     fn after(&self, event: u32) -> Vec<Item> {
         let after = self.items.iter().filter_map(|item| {
@@ -329,6 +343,7 @@ impl<'a> Attempt<'a> {
             0..=SINGLY_MAX => 1,
             many => many.div_ceil(2),
         };
+        self.forget_before(doubtful.first());
         loop {
             let mut start = 0;
             while start < doubtful.len() {
@@ -341,6 +356,13 @@ impl<'a> Attempt<'a> {
                         let before = doubtful[..start].iter();
                         start -= before.filter(|id| idle.contains(id)).count();
                         doubtful.retain(|id| !idle.contains(id));
+                        let first = doubtful.iter().chain(&core.operations).min();
+                        if self.forget_before(first) && !core.operations.is_empty() {
+                            // Who was needed may be so no more.
+                            doubtful.append(&mut core.operations);
+                            doubtful.sort_unstable();
+                            start = 0;
+                        }
                     }
                     Judged::Possible(explained) => {
                         match self.unplaced(&explained, &doubtful[start..end])[..] {
