@@ -5,7 +5,9 @@ use super::brute_force::{compare, first_bad_event, first_bad_event_online, histo
 use crate::random::{Random, cases};
 use squall_checkers::Verdict;
 use squall_checkers::history::{Event, EventKind, Value};
-use squall_checkers::linearizability::{Limits, Method, NotAnOrder, Strategy, check, check_with};
+use squall_checkers::linearizability::{
+    Limits, Method, NotAnOrder, Strategy, check, check_with, verify_order,
+};
 use squall_checkers::spec::Spec;
 use squall_checkers::specs::{CasRegister, FailedCas, KvMap, Register};
 
@@ -458,6 +460,39 @@ fn a_given_order_decides_if_it_explains_the_history() {
     let report = judged(&[1]);
     assert_eq!(report.refused_order, Some(NotAnOrder::Missing(0)));
     assert_eq!(report.verdict.word(), "valid");
+}
+
+#[test]
+fn an_order_that_explains_nothing_is_refused() {
+    let of = |process, kind, item: &Item, number| event(process, kind, item, &value(number));
+    let [write_1, write_2] = [1, 2].map(|number| write("write", None, number));
+    let look = read("read", None, 0);
+    let history = history(&[
+        of(0, EventKind::Invoke, &write_1, 1),
+        of(1, EventKind::Invoke, &write_2, 2),
+        of(0, EventKind::Ok, &write_1, 1),
+        of(2, EventKind::Invoke, &look, -1),
+        of(1, EventKind::Ok, &write_2, 2),
+        of(2, EventKind::Ok, &look, 2),
+        of(3, EventKind::Invoke, &look, -1),
+        of(3, EventKind::Fail, &look, -1),
+    ]);
+    let refusal = |order: &[usize]| verify_order(&Register::default(), &history, order);
+    assert_eq!(refusal(&[0, 1, 2]), Ok(()));
+    assert_eq!(refusal(&[0, 1]), Err(NotAnOrder::Missing(2)));
+    assert_eq!(refusal(&[0, 1, 2, 1]), Err(NotAnOrder::Twice(1)));
+    assert_eq!(refusal(&[0, 1, 2, 3]), Err(NotAnOrder::DidNotHappen(3)));
+    assert_eq!(refusal(&[0, 1, 2, 4]), Err(NotAnOrder::DidNotHappen(4)));
+    let (earlier, later) = (2, 0);
+    assert_eq!(
+        refusal(&[1, 2, 0]),
+        Err(NotAnOrder::AgainstTime { earlier, later })
+    );
+    let reason = "the value is 1, but the read saw 2".to_owned();
+    assert_eq!(
+        refusal(&[1, 0, 2]),
+        Err(NotAnOrder::Impossible { id: 2, reason })
+    );
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 mod all_orders;
 mod brute_force;
+mod limits;
 mod objects;
+mod online;
 #[path = "../../src/random.rs"]
 mod random;
+mod specifications;
 mod unique_values;

@@ -60,6 +60,65 @@ fn serial(operations: &[&str]) -> String {
 }
 
 #[test]
+fn register() {
+    rejects(
+        Model::Register,
+        &serial(&["0 write 1 1", "0 write 2 2", "1 read nil 1"]),
+        expect![[r#"
+            stale-read: Process 1 read 1 (events 4 to 5) although process 0's write of 2 had been acknowledged at event 3.
+            From event 1 (a write of 1 returned) to event 4 (a read of 1 began) the register held value 1; but the write of 2 (events 2 to 3) lies wholly in that time."#]],
+    );
+}
+
+/// The read alone is impossible, but the sentence speaks of the failed write too.
+#[test]
+fn what_is_named_without_need_is_not_said_to_be_needed() {
+    let read = "1 :invoke :read\n1 :ok :read 7";
+    let failed = "0 :invoke :write 7\n0 :fail :write 7";
+    let witness = |lines: &str| match verdict(Model::Register, &Options::default(), lines) {
+        Verdict::Invalid(anomaly) => (anomaly.witness, anomaly.minimal),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(witness(read), (vec![0], true));
+    assert_eq!(witness(&format!("{failed}\n{read}")), (vec![0, 1], false));
+}
+
+#[test]
+fn cas_register() {
+    // The first read is of the compare-and-set that returns first, the other comes after the write.
+    for invoked in [
+        "0 :invoke :cas [nil 1]\n1 :invoke :cas [nil 1]",
+        "1 :invoke :cas [nil 1]\n0 :invoke :cas [nil 1]",
+    ] {
+        let then = "2 :invoke :read nil\n2 :ok :read 1\n0 :ok :cas [nil 1]\n3 :invoke :write nil\n3 :ok :write nil\n1 :ok :cas [nil 1]";
+        accepts(Model::CasRegister, &format!("{invoked}\n{then}"));
+    }
+    // Nobody brings the value that it finds but itself.
+    rejects(
+        Model::CasRegister,
+        "0 :invoke :cas [5 5]\n0 :ok :cas [5 5]",
+        expect![[r#"
+            impossible-cas: Process 0's cas from 5 to 5 found 5 (events 0 to 1) although nobody had begun to write that value.
+            Everything before event 1 can be explained. There process 0's cas (operation 0) returns, and in no state that remains can it have happened:
+            state nil: the value is nil, but the cas found 5"#]],
+    );
+    rejects(
+        Model::CasRegister,
+        "0 :invoke :cas [1 2]\n1 :invoke :cas [2 3]\n2 :invoke :cas [3 1]\n1 :ok :cas [2 3]",
+        expect![[r#"
+            impossible-cas: Process 1's cas from 2 to 3 succeeded (events 1 to 3) although the value cannot have been 2.
+            Each of 3 values was there only after the next, and the last only after the first: none ever was, but the cas from 2 to 3 (events 1 to 3) found one."#]],
+    );
+    rejects(
+        Model::CasRegister,
+        "0 :invoke :cas [nil 3]\n0 :fail :cas [nil 3]\n1 :invoke :read\n1 :ok :read 3",
+        expect![[r#"
+            failed-write-read: Process 1 read 3 (events 2 to 3) although it was only in process 0's cas, which failed at event 1.
+            Nobody had begun to write 3, but the read of 3 (events 2 to 3) found it."#]],
+    );
+}
+
+#[test]
 fn fifo_queue() {
     accepts(
         Model::FifoQueue,
@@ -120,6 +179,11 @@ fn fifo_queue() {
         expect![[r#"
             impossible-empty: The queue was never empty during the dequeue that found nothing (events 2 to 3): 1 was in it from event 1 (its enqueue returned) on.
         "#]],
+    );
+    // One dequeue never returned, and took 1 after the other had begun, which found nothing before 2 came.
+    accepts(
+        Model::FifoQueue,
+        "0 :invoke :enqueue 1\n0 :ok :enqueue 1\n1 :invoke :dequeue nil\n2 :invoke :dequeue nil\n0 :invoke :enqueue 2\n0 :ok :enqueue 2\n1 :ok :dequeue nil\n0 :invoke :dequeue nil\n0 :ok :dequeue 2",
     );
     // The same value twice: the general search decides.
     rejects(
@@ -501,6 +565,17 @@ fn counter() {
         Model::Counter,
         &serial(&["0 add 5", "1 read nil 0", "1 read nil 5"]),
     );
+    // The two additions of 1 come to 2 as well, but then none of them is left for the second read.
+    accepts(
+        Model::Counter,
+        &serial(&[
+            "0 add 1",
+            "1 add 1",
+            "2 add 2",
+            "3 read nil 2",
+            "3 read nil 3",
+        ]),
+    );
     let seven = Options {
         initial: 7.into(),
         ..Options::default()
@@ -656,6 +731,13 @@ fn kv_map() {
         &done("erase", "null"),
         expect![
             "operation 0 (process 0, event 0): expected `get`, `put`, `cas` or `delete` of a key, but found `erase`"
+        ],
+    );
+    refuses(
+        Model::KvMap,
+        &serial(&["0 get nil 1"]),
+        expect![
+            "operation 0 (process 0, event 0): expected `get`, `put`, `cas` or `delete` of a key, but found `get` without a key"
         ],
     );
 }

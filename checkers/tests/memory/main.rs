@@ -1,5 +1,8 @@
 //! How much memory a history takes, and its check at most, by the allocator's own count.
 
+mod online;
+mod searches;
+
 use squall_checkers::history::{Event, EventKind, History, HistoryBuilder, ProcessReuse, Value};
 use squall_checkers::linearizability::{Limits, Method, Strategy, check_with};
 use squall_checkers::sessions::sequential;
@@ -7,7 +10,7 @@ use squall_checkers::specs::AppendLog;
 use squall_checkers::verdict::Verdict;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The system's allocator, how many bytes of it are in use, and how many were at most.
 struct Counting;
@@ -15,8 +18,11 @@ struct Counting;
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-/// What others allocate would be counted too.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// What others allocate would be counted too, so each test holds this from its beginning.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 // SAFETY: it is the system's allocator, which does all there is to do; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
@@ -79,7 +85,7 @@ fn check(name: &str, (counted, told): (usize, usize), bytes_max: usize) {
 
 #[test]
 fn a_million_operations_take_little() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let reads_and_writes = bytes(1_000_000, |number| {
         let value = Value::Int(number as i64 / 2);
         match number % 2 {
@@ -135,7 +141,7 @@ const LIMIT: u64 = 64 << 20;
 
 #[test]
 fn a_search_through_long_lists_keeps_to_the_limit() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     // Fifty elements that may lie in any order, and a read that shows none of the orders.
     let mut lines: Vec<String> = Vec::new();
     lines.extend((0..50).map(|element| format!("{element} :invoke :append {element}")));
@@ -153,7 +159,7 @@ fn a_search_through_long_lists_keeps_to_the_limit() {
 
 #[test]
 fn a_search_for_the_few_that_matter_keeps_to_the_limit() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     // Fifty elements one after another, of which a read shows the first two the wrong way round. It
     // takes no search to see that this is impossible; of which fifty operations it does.
     let mut lines: Vec<String> = Vec::new();
@@ -178,7 +184,7 @@ fn a_search_for_the_few_that_matter_keeps_to_the_limit() {
 
 #[test]
 fn a_search_for_sequential_consistency_keeps_to_the_limit() {
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     // A log of a thousand elements, to which fifty processes append one each in any order, and a read that
     // shows the first two the wrong way round.
     let mut lines: Vec<String> = Vec::new();
