@@ -69,7 +69,7 @@ impl<'a> Gaps<'a> {
             let before = self.before[number as usize];
             match (moment.is_return, expected) {
                 (true, Some(_)) => earliest = earliest.max(before),
-                (true, None) if before != NONE => earliest = earliest.max(before + 1),
+                (true, None) => earliest = earliest.max(before + 1),
                 (false, Some(expected)) => {
                     let is_there = self.values[earliest as usize] == expected;
                     let gap = if is_there {

@@ -147,8 +147,6 @@ impl Queue<'_> {
         };
         let mut operations: Vec<u32> = those.iter().flat_map(|held| held.operations()).collect();
         operations.push(take);
-        let own = holder.held.iter().find(|held| held.take == take);
-        operations.extend(own.map(|held| held.put));
         let conflict = Conflict::new(class, sentence, &operations);
         if those.iter().any(|held| held.take == NONE) {
             let until = self.span(take).returned;

@@ -34,8 +34,7 @@ pub(crate) enum QueueAction {
     DequeueUnknown,
 }
 
-/// One operation on a queue. Several may have one span: a drain is as many dequeues as it gave values,
-/// and one that found the queue empty.
+/// One operation on a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct QueueOperation {
     pub(crate) span: Span,
