@@ -230,10 +230,12 @@ impl<'a> Attempt<'a> {
         let cuts: Vec<u32> = self.items.iter().map(|item| item.invoked).collect();
         self.starts = self.reachable.clone();
         let mut impossible = None;
-        // The core of most histories is short, so cuts are tried from the end, ever further back.
+        // The core of most histories is short, so cuts are tried from the end, ever further back. The last
+        // one need not be found: to look for it costs more than what is left to forget.
         let (mut low, mut high) = (0, cuts.len());
         let mut distance = 16;
-        while low < high {
+        let is_close = |low: usize, high: usize| 2 * (high - low) <= cuts.len() - low;
+        while low < high && (impossible.is_none() || !is_close(low, high)) {
             let middle = if impossible.is_none() {
                 high.saturating_sub(distance).max(low)
             } else {
