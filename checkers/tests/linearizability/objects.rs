@@ -605,6 +605,16 @@ fn counter() {
             Everything before event 3 can be explained. There process 1's read (operation 1) returns, and in no state that remains can it have happened:
             state 5: the counter is 5, but was found at 4"#]],
     );
+    // Only states that explain the first read are told.
+    rejects(
+        Model::Counter,
+        &serial(&["0 add 1", "1 add 2", "2 read nil 1", "2 read nil 5"]),
+        expect![[r#"
+            non-linearizable: No order of the operations explains process 2's read -> 5 together with all that was seen before.
+            Everything before event 5 can be explained. There process 2's read (operation 3) returns, and in no state that remains can it have happened:
+            state 1: the counter is 1, but was found at 5
+            state 3: the counter is 3, but was found at 5"#]],
+    );
     rejects(
         Model::Counter,
         &serial(&["0 fetch-add 1 0", "1 fetch-add 1 0"]),
