@@ -196,10 +196,6 @@ impl Values {
         Some(self.producer[value as usize]).filter(|&producer| producer != NONE)
     }
 
-    pub(super) fn is_read(&self, value: u32) -> bool {
-        !self.readers.get(value).is_empty()
-    }
-
     /// Why the algorithms do not decide, if a value is ambiguous.
     pub(super) fn ambiguity(&self, cell: &Cell<'_>) -> Option<String> {
         let value = self.is_ambiguous.iter().position(|&is| is)? as u32;

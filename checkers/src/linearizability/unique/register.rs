@@ -36,12 +36,13 @@ fn judge(cell: &Cell<'_>) -> Decision {
     }
 }
 
-/// The value that the operation concerns, if it happened and the value is written only once.
+/// The value that the operation concerns, if that is written only once. A write that never returned, and that
+/// nobody read, makes no zone.
 fn block(values: &Values, operation: &CellOperation) -> Option<u32> {
     let value = match operation.action {
         CellAction::Read(value) if operation.is_certain() => value,
-        CellAction::Write(value) if operation.is_certain() || values.is_read(value) => value,
-        CellAction::Read(_) | CellAction::Write(_) => return None,
+        CellAction::Write(value) => value,
+        CellAction::Read(_) => return None,
         CellAction::CompareAndSet { .. } | CellAction::FoundOther { .. } => {
             unreachable!("registers without cas only")
         }
