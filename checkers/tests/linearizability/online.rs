@@ -72,25 +72,20 @@ fn what_was_open_when_all_before_it_was_settled_may_still_see_what_comes() {
     assert_eq!(first_bad(&seen(3)), Some(lines.len()));
 }
 
-/// A write may change places with others that nobody saw, a compare-and-set may not.
+/// A write may change places with others that nobody saw, a compare-and-set may not: whether a search has
+/// found its place, or it returned when it had one.
 #[test]
 fn a_compare_and_set_stays_behind_what_it_found() {
-    let lines = [
-        "0 :invoke :write 7",
-        "0 :ok :write 7",
-        "1 :invoke :cas [7 8]",
-        "2 :invoke :cas [8 1]",
-        "0 :invoke :write 2",
-        "3 :invoke :read nil",
-        "3 :ok :read 1",
-        "0 :ok :write 2",
-        "3 :invoke :read nil",
-        "3 :ok :read 1",
-    ];
-    let events = events(&lines.map(str::to_owned));
-    let (last, before) = events.split_last().expect("there are some");
-    assert!(compare(&CasRegister::default(), before));
-    assert!(!compare(&CasRegister::default(), &events), "{last:?}");
+    let found = "1 :invoke :cas [7 8]\n2 :invoke :cas [8 1]\n0 :invoke :write 2\n3 :invoke :read nil\n3 :ok :read 1";
+    let confirmed = "1 :invoke :cas [7 1]\n0 :invoke :write 2\n3 :invoke :read nil\n3 :ok :read 1\n1 :ok :cas [7 1]";
+    for swapped in [found, confirmed] {
+        let written = "0 :invoke :write 7\n0 :ok :write 7";
+        let rest = "0 :ok :write 2\n3 :invoke :read nil\n3 :ok :read 1";
+        let events = events(&[written, swapped, rest].map(str::to_owned));
+        let before = &events[..events.len() - 1];
+        assert!(compare(&CasRegister::default(), before), "{swapped}");
+        assert!(!compare(&CasRegister::default(), &events), "{swapped}");
+    }
 }
 
 #[test]
