@@ -68,6 +68,13 @@ fn register() {
             stale-read: Process 1 read 1 (events 4 to 5) although process 0's write of 2 had been acknowledged at event 3.
             From event 1 (a write of 1 returned) to event 4 (a read of 1 began) the register held value 1; but the write of 2 (events 2 to 3) lies wholly in that time."#]],
     );
+    rejects(
+        Model::Register,
+        &serial(&["0 write 1 1", "1 read nil nil"]),
+        expect![[r#"
+            stale-read: Process 1 read nil (events 2 to 3) although process 0's write of 1 had been acknowledged at event 1.
+            Until event 2 (a read of nil began) the register held the initial value nil; but the write of 1 (events 0 to 1) lies wholly in that time."#]],
+    );
 }
 
 /// The read alone is impossible, but the sentence speaks of the failed write too.
@@ -108,6 +115,14 @@ fn cas_register() {
         expect![[r#"
             impossible-cas: Process 1's cas from 2 to 3 succeeded (events 1 to 3) although the value cannot have been 2.
             Each of 3 values was there only after the next, and the last only after the first: none ever was, but the cas from 2 to 3 (events 1 to 3) found one."#]],
+    );
+    // Both the read and the swap came after both writes: only one of them can have found what it says.
+    rejects(
+        Model::CasRegister,
+        "0 :invoke :write 5\n1 :invoke :write 1\n1 :ok :write 1\n0 :ok :write 5\n2 :invoke :read\n1 :invoke :cas [1 2]\n1 :ok :cas [1 2]\n2 :ok :read 5",
+        expect![[r#"
+            impossible-cas: From event 2 (a write of 1 returned) to event 5 (a cas from 1 to 2 began) the register held values of one chain of cas (1 and 2 among them); but it held value 5 from event 3 (a write of 5 returned) to event 4 (a read of 5 began).
+        "#]],
     );
     rejects(
         Model::CasRegister,

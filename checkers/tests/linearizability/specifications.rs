@@ -1,13 +1,17 @@
 //! What specifications promise, which have algorithms of their own, and those that leave a choice.
 
 use squall_checkers::history::{self, History, Outcome, ValueRef};
-use squall_checkers::linearizability::{Limits, Method, Strategy, check, check_with};
+use squall_checkers::linearizability::{
+    CheckError, Limits, Method, NotAnOrder, Strategy, check, check_with,
+};
 use squall_checkers::spec::contract::{Effort, Law, verify};
 use squall_checkers::spec::{
-    DecodeError, Decoded, DecodedBy, Nondeterministic, PowerSet, Reason, Spec,
+    Decided, Decider, Decision, DecodeError, Decoded, DecodedBy, Diagnosis, Nondeterministic,
+    PowerSet, Reason, Spec,
 };
 use squall_checkers::specs::{
-    AppendLog, CasRegister, FifoQueue, GrowOnlySet, KvMap, Priority, PriorityQueue, Register, Stack,
+    AppendLog, CasRegister, Counter, CounterOperation, CounterReturn, FifoQueue, GrowOnlySet,
+    KvMap, Priority, PriorityQueue, Register, Stack,
 };
 
 /// Who decides on a history, if nothing but the specification's own algorithm may.
@@ -50,6 +54,88 @@ fn the_specifications_own_algorithms_decide_where_values_are_unique() {
     assert_eq!(algorithm(&AppendLog, &log), "unique-log");
     let twice = format!("{register}\n2 :invoke :write 1");
     assert_eq!(algorithm(&Register::default(), &twice), "none");
+}
+
+/// A counter with an algorithm that always says the same.
+struct Claim(Decision);
+
+impl Spec for Claim {
+    type State = i64;
+    type Operation = CounterOperation;
+    type Return = CounterReturn;
+
+    fn initial(&self) -> i64 {
+        0
+    }
+
+    fn step(
+        &self,
+        state: &i64,
+        operation: &CounterOperation,
+        returned: Option<&CounterReturn>,
+    ) -> Result<i64, Reason> {
+        Counter::default().step(state, operation, returned)
+    }
+
+    fn decode(&self, recorded: &history::Operation<'_>) -> Result<DecodedBy<Self>, DecodeError> {
+        Counter::default().decode(recorded)
+    }
+
+    fn decider(&self, _operations_max: usize) -> Option<Box<dyn Decider + '_>> {
+        Some(Box::new(Claimed(&self.0)))
+    }
+}
+
+struct Claimed<'a>(&'a Decision);
+
+impl Decider for Claimed<'_> {
+    fn begin(&mut self, _operations: usize) {}
+
+    fn take(&mut self, _: usize, _: &history::Operation<'_>) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
+    fn decide(&self, _key: usize) -> Option<Decided> {
+        Some(Decided {
+            algorithm: "claim",
+            decision: self.0.clone(),
+        })
+    }
+}
+
+#[test]
+fn a_cross_check_finds_out_an_algorithm_that_is_wrong() {
+    let checked = |claim: Decision, seen: i64| {
+        let lines = format!("0 :invoke :add 1\n0 :ok :add 1\n0 :invoke :read\n0 :ok :read {seen}");
+        let history = History::read(lines.as_bytes(), None).expect("a history");
+        let method = Method {
+            strategy: Strategy::CrossCheck,
+            ..Method::default()
+        };
+        check_with(&Claim(claim), &history, &method).map(|report| report.verdict.word())
+    };
+    let disagreement = |special_says: &str| CheckError::Disagreement {
+        of_key: String::new(),
+        special: "claim",
+        special_says: special_says.to_owned(),
+    };
+    let possible = |order: [u32; 2]| Decision::Possible(order.to_vec());
+    assert_eq!(checked(possible([0, 1]), 1), Ok("valid"));
+    let (earlier, later) = (1, 0);
+    let against_time = CheckError::BadOrder(NotAnOrder::AgainstTime { earlier, later });
+    assert_eq!(checked(possible([1, 0]), 1), Err(against_time));
+    assert_eq!(checked(possible([0, 1]), 2), Err(disagreement("possible")));
+    let impossible = Decision::Impossible(Diagnosis {
+        class: "claimed",
+        sentence: "No.".to_owned(),
+        operations: vec![0],
+        suspects: Vec::new(),
+        is_minimal: false,
+    });
+    assert_eq!(
+        checked(impossible, 1),
+        Err(disagreement("impossible (No.)"))
+    );
 }
 
 #[test]
