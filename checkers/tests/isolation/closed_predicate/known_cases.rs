@@ -310,6 +310,40 @@ fn what_one_read_shows_by_itself_is_told() {
         Transaction 1's read by [= 1], with key "x" = 0, shows what the predicate does not match."#]].assert_eq(&sentences.join("\n"));
 }
 
+/// Of all that a reader saw too early the first read of an item is told.
+#[test]
+fn reads_of_items_are_told_before_those_by_predicates() {
+    let history = history(
+        "{:x 0 :y 0}",
+        &[
+            "[:r :z 1] [:rp [:= 0] {:x 0 :y 0}] [:r :x 0] [:r :y 0] [:rp [:< 1] {:x 0 :y 0}]",
+            "[:w :x 1] [:w :y 1] [:w :z 1]",
+        ],
+    );
+    expect_test::expect![[r#"No order of the transactions 1 and 2 is possible: transaction 1's read by [= 0], with key "x" = 0, shows that transaction 2 set it to 1 only after; transaction 1's read of key "z", 1, shows that transaction 2 set it to 1 before."#]].assert_eq(&found(&history, Serializable).sentence);
+}
+
+/// Two looks tell since when, and two more that the one transaction is needed.
+#[test]
+fn transactions_are_judged_once_more_within_the_limit() {
+    use squall_checkers::isolation::closed_predicate::{ClosedPredicateOptions, check};
+    let history = history("{:x 0}", &["[:rp [:= 0] {}]", "[:r :x 0]"]);
+    let judged = |repeated_transactions| {
+        let options = ClosedPredicateOptions {
+            repeated_transactions,
+            ..ClosedPredicateOptions::default()
+        };
+        match check(&history, &options) {
+            Ok(Verdict::Invalid(anomaly)) => (anomaly.first_bad_event, anomaly.minimal),
+            other => panic!("expected an anomaly, but found {other:?}"),
+        }
+    };
+    let look = 3;
+    assert_eq!(judged(2 * look - 1), (None, false));
+    assert_eq!(judged(2 * look), (Some(4), false));
+    assert_eq!(judged(4 * look), (Some(4), true));
+}
+
 #[test]
 fn what_is_no_such_transaction_is_refused() {
     use squall_checkers::isolation::closed_predicate::check;

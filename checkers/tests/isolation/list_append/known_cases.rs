@@ -44,7 +44,7 @@ fn step(word: &str) -> Value {
 }
 
 /// Transactions that all run at once.
-fn at_once(transactions: &[&str]) -> History {
+pub(super) fn at_once(transactions: &[&str]) -> History {
     let lines = |kind: &str| -> String {
         let lines = transactions.iter().enumerate();
         lines
@@ -55,7 +55,7 @@ fn at_once(transactions: &[&str]) -> History {
 }
 
 /// Transactions one after another, each of its own process.
-fn one_by_one(transactions: &[&str]) -> History {
+pub(super) fn one_by_one(transactions: &[&str]) -> History {
     let lines = transactions.iter().enumerate();
     let text: String = lines
         .map(|(process, transaction)| {
@@ -73,8 +73,12 @@ fn judge(history: &History, model: ConsistencyModel) -> Verdict {
     check(history, &options).expect("transactions")
 }
 
-fn anomaly(history: &History) -> Anomaly {
-    match judge(history, ConsistencyModel::StrictSerializable) {
+pub(super) fn anomaly(history: &History) -> Anomaly {
+    anomaly_by(history, &ListAppendOptions::default())
+}
+
+pub(super) fn anomaly_by(history: &History, options: &ListAppendOptions) -> Anomaly {
+    match check(history, options).expect("transactions") {
         Verdict::Invalid(anomaly) => anomaly,
         other => panic!("{other:?}"),
     }
@@ -193,6 +197,15 @@ fn orders_that_contradict_each_other() {
     finds(
         &at_once(&["ax1 ax2", "rx21"]),
         expect!["incompatible-order G1b; not read-committed; event Some(3)"],
+    );
+}
+
+/// What is worst is told first, but something else was wrong one event before.
+#[test]
+fn the_first_bad_event_is_that_of_whatever_was_wrong_first() {
+    finds(
+        &at_once(&["ay1", "ry1 ry", "rx3"]),
+        expect!["thin-air-read internal G-single-item; not read-uncommitted; event Some(4)"],
     );
 }
 
@@ -331,6 +344,28 @@ fn what_a_read_misses_is_the_next_append_to_its_key() {
         &["ry rz1", "aw5 ay1 az1", "rw5 ry1"],
         expect![[r#"
         G-single-item: No order of the transactions 0 and 1 is possible: transaction 0's read of key "y", [], does not show transaction 1's append of 1; transaction 0's read of key "z", [1], shows transaction 1's append of 1.
+    "#]],
+    );
+}
+
+/// Nobody saw what was appended last to either key; it came after what the other wrote in one of them.
+#[test]
+fn an_append_that_nobody_saw_is_told_by_the_key_that_both_wrote() {
+    tells(
+        &["ay1 rz1", "ax2 ay2 az1", "ax1", "rx1 ry1"],
+        expect![[r#"
+            G1c: No order of the transactions 1 and 0 is possible: transaction 0's read of key "z", [1], shows transaction 1's append of 1; transaction 1 appended 2 to key "y", of which the longest read, [1], shows the last append of transaction 0 but not that one.
+            G-single-item: No order of the transactions 3, 1 and 0 is possible: transaction 3's read of key "x", [1], does not show transaction 1's append of 2; transaction 0's read of key "z", [1], shows transaction 1's append of 1; transaction 3's read of key "y", [1], shows transaction 0's append of 1.
+        "#]],
+    );
+}
+
+#[test]
+fn of_reads_of_the_future_the_first_is_told() {
+    tells(
+        &["rx1 ry1 rx1 ay1 ax1"],
+        expect![[r#"
+        future-read: Transaction 0's read of key "x", [1], shows transaction 0's append of 1 to key "x", which came after it in the same transaction.
     "#]],
     );
 }

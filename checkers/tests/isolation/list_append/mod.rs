@@ -3,5 +3,6 @@
 mod brute_force;
 mod differential;
 mod known_cases;
+mod limits;
 mod random;
 mod small;

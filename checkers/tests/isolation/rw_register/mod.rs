@@ -2,7 +2,9 @@
 //! small histories and on random ones.
 
 mod claims;
+mod formulas;
 mod good;
+mod limits;
 mod neighbours;
 mod reference;
 mod small;
@@ -16,6 +18,7 @@ use squall_checkers::isolation::rw_register::{
     FirstBadEvent, Invocation, Order, RwRegisterOptions, Strategy, Transactions, check_transactions,
 };
 use squall_checkers::verdict::Verdict;
+use std::collections::BTreeMap;
 
 fn built(history: &[Transaction]) -> Transactions {
     let mut transactions = Transactions::default();
@@ -73,7 +76,13 @@ fn compare(history: &[Transaction], strategy: Strategy, keys: Order) -> referenc
         };
         let verdict = check_transactions(&transactions, &options);
         let found = match &verdict {
-            Verdict::Valid { .. } | Verdict::Vacuous(_) => true,
+            Verdict::Valid { witness } => {
+                if let Some(order) = witness {
+                    verify_witness(history, order, model);
+                }
+                true
+            }
+            Verdict::Vacuous(_) => true,
             Verdict::Invalid(anomaly) => {
                 let parsed = anomaly
                     .rules_out
@@ -104,6 +113,38 @@ fn compare(history: &[Transaction], strategy: Strategy, keys: Order) -> referenc
         );
     }
     satisfied
+}
+
+/// All that returned stand in the order of commits and, if the model is one of serializability, read what
+/// those before them wrote.
+fn verify_witness(history: &[Transaction], order: &[usize], model: &str) {
+    for (id, transaction) in history.iter().enumerate() {
+        let count = order.iter().filter(|&&other| other == id).count();
+        let is_right = match transaction.outcome {
+            Outcome::Ok => count == 1,
+            Outcome::Info => count <= 1,
+            Outcome::Fail => count == 0,
+        };
+        assert!(is_right, "{model}: {order:?} of {}", shown(history));
+    }
+    if !model.contains("serializable") {
+        return;
+    }
+    let mut state: BTreeMap<u32, i64> = BTreeMap::new();
+    for transaction in order.iter().map(|&id| &history[id]) {
+        for access in &transaction.accesses {
+            match *access {
+                Access::Write(key, value) => {
+                    state.insert(key, value);
+                }
+                Access::Read(key, value) if transaction.outcome == Outcome::Ok => {
+                    let there = state.get(&key).copied();
+                    assert_eq!(there, value, "{model}: {order:?} of {}", shown(history));
+                }
+                Access::Read(..) => {}
+            }
+        }
+    }
 }
 
 /// The transactions of the witness break the model whatever the others did, and without what any of them

@@ -299,3 +299,70 @@ fn the_guarantee_that_is_broken_is_told() {
         "#]],
     );
 }
+
+/// The second read comes after the same as the first.
+#[test]
+fn what_a_process_had_seen_is_told_once() {
+    use Kind::{Read, Write};
+    use Outcome::Ok;
+    tells(
+        &[
+            (0, Write, Some(1), Ok),
+            (1, Write, Some(2), Ok),
+            (0, Read, Some(2), Ok),
+            (0, Read, None, Ok),
+        ],
+        expect![[r#"
+            no-read-your-writes: No order of the writes gives read-your-writes: each of some came before the next, in a circle: the write of 1 came before what the process had seen of key 0: operation 2 shows it; what the process had seen came before the initial value of key 0: operation 3 shows it; the initial value came before the write of 1 of key 0: operation 0 shows it.
+            [0, 2, 3] not read-your-writes
+            no-monotonic-reads: No order of the writes gives monotonic-reads: each of some came before the next, in a circle: the write of 2 came before the initial value of key 0: operations 2 and 3 show it; the initial value came before the write of 2 of key 0: operation 1 shows it.
+            [1, 2, 3] not monotonic-reads
+            no-read-your-writes: No order of the writes gives read-your-writes: each of some came before the next, in a circle: the write of 1 came before what the process had seen of key 0: operation 2 shows it; what the process had seen came before the initial value of key 0: operation 3 shows it; the initial value came before the write of 1 of key 0: operation 0 shows it.
+            [0, 2, 3] not read-your-writes
+        "#]],
+    );
+}
+
+/// Writes and reads of one key, one a line, as a map has them.
+fn sequential(operations: &[(u64, Kind, i64)], limits: &Limits) -> Verdict {
+    let operation = |&(process, kind, value)| Operation {
+        process,
+        key: 0,
+        kind,
+        value: Some(value),
+        outcome: Outcome::Ok,
+    };
+    let operations: Vec<Operation> = operations.iter().map(operation).collect();
+    let store = KvMap {
+        initial: Value::Nil,
+        failed_cas: FailedCas::default(),
+    };
+    let verdict = sequential::check(&store, &as_map(&history(&operations)), limits);
+    verdict.expect("operations of a map")
+}
+
+#[test]
+fn the_first_of_the_longest_orders_is_told() {
+    use Kind::{Read, Write};
+    let operations = [(0, Write, 1), (1, Write, 3), (2, Read, 2)];
+    let Verdict::Invalid(anomaly) = sequential(&operations, &Limits::default()) else {
+        panic!("nobody wrote what was read");
+    };
+    expect![[r#"
+        No order that keeps the order of each process explains all 3 operations: the longest explains 2.
+        After the longest order found, where the state is 3, operation 2 comes next in its process, but: the value is 3, but the read saw 2."#]].assert_eq(&format!("{}\n{}", anomaly.sentence, anomaly.explanation.join("\n")));
+}
+
+/// However they come among those of others, the reads that are right need no search.
+#[test]
+fn reads_are_taken_as_soon_as_they_are_right() {
+    use Kind::{Read, Write};
+    let reads = (1..6).flat_map(|process| [(process, Read, 1); 4]);
+    let operations: Vec<_> = [(0, Write, 1)].into_iter().chain(reads).collect();
+    let limits = Limits {
+        configurations_max: 2,
+        ..Limits::default()
+    };
+    let verdict = sequential(&operations, &limits);
+    assert!(matches!(verdict, Verdict::Valid { .. }), "{verdict:?}");
+}
