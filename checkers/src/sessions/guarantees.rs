@@ -92,10 +92,10 @@ pub fn check_transactions(all: &Transactions, asked: Guarantees) -> Verdict {
         anomalies.extend(told.broken(asked));
     }
     if anomalies.is_empty() {
-        if seen.ambiguous_reads > 0 {
+        let ambiguous_reads = seen.ambiguous_reads + reads_of(all, &written_twice(all));
+        if ambiguous_reads > 0 {
             return Verdict::Unknown(format!(
-                "{} reads saw values that were written several times; nothing else was wrong",
-                seen.ambiguous_reads
+                "{ambiguous_reads} reads saw values that were written several times; nothing else was wrong"
             ));
         }
         return Verdict::Valid { witness: None };
@@ -388,7 +388,32 @@ impl Rules {
     }
 }
 
-/// Versions of which reads tell nothing: nobody wrote them, or nobody knows who.
+/// Versions that one transaction wrote more than once: other writes may stand between.
+fn written_twice(all: &Transactions) -> BTreeSet<u32> {
+    let mut twice = BTreeSet::new();
+    let mut writers = vec![INITIAL; all.version_count()];
+    let happened = (0..all.len()).filter(|&number| all.outcomes[number] != Outcome::Fail);
+    for (number, accesses) in happened.map(|number| (number as u32, all.accesses(number))) {
+        for write in accesses.iter().filter(|access| access.is_write()) {
+            let before = std::mem::replace(&mut writers[write.version as usize], number);
+            if before == number {
+                twice.insert(write.version);
+            }
+        }
+    }
+    twice
+}
+
+/// How many reads that returned saw some versions.
+fn reads_of(all: &Transactions, versions: &BTreeSet<u32>) -> usize {
+    let returned = (0..all.len()).filter(|&number| all.outcomes[number] == Outcome::Ok);
+    let accesses = returned.flat_map(|number| all.accesses(number));
+    accesses
+        .filter(|access| !access.is_write() && versions.contains(&access.version))
+        .count()
+}
+
+/// Versions of which reads tell nothing: nobody wrote them, or nobody knows who or when.
 fn unknown_versions(all: &Transactions, seen: &Seen) -> Vec<bool> {
     let mut excluded = vec![true; all.version_count()];
     for number in 0..all.len() {
@@ -402,7 +427,7 @@ fn unknown_versions(all: &Transactions, seen: &Seen) -> Vec<bool> {
             }
         }
     }
-    for &version in &seen.ambiguous {
+    for &version in seen.ambiguous.iter().chain(&written_twice(all)) {
         excluded[version as usize] = true;
     }
     excluded

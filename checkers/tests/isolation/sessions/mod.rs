@@ -323,6 +323,22 @@ fn what_a_process_had_seen_is_told_once() {
     );
 }
 
+/// Nobody knows which of its writes somebody saw, nor that one came before itself.
+#[test]
+fn what_a_transaction_writes_twice_has_no_place_among_the_writes() {
+    let judged = |lines: &str| {
+        let history = History::read(lines.as_bytes(), None).expect("a history");
+        guarantees::check(&history, Guarantees::ALL).expect("transactions")
+    };
+    for steps in ["[:w x 1] [:w x 1]", "[:w x 1] [:w x 2] [:w x 1]"] {
+        let wrote = format!("0 :invoke :txn [{steps}]\n0 :ok :txn [{steps}]\n");
+        assert_eq!(judged(&wrote), Verdict::Valid { witness: None }, "{steps}");
+        let seen = format!("{wrote}1 :invoke :txn [[:r x nil]]\n1 :ok :txn [[:r x 1]]");
+        let why = "1 reads saw values that were written several times; nothing else was wrong";
+        assert_eq!(judged(&seen), Verdict::Unknown(why.to_owned()), "{steps}");
+    }
+}
+
 /// Writes and reads of one key, one a line, as a map has them.
 fn sequential(operations: &[(u64, Kind, i64)], limits: &Limits) -> Verdict {
     let operation = |&(process, kind, value)| Operation {
