@@ -111,11 +111,6 @@ impl Graph {
         self.starts.len().saturating_sub(1) as u32
     }
 
-    /// How many edges there are.
-    pub fn edge_count(&self) -> usize {
-        self.targets.len()
-    }
-
     /// The edges out of a node, by number.
     pub(super) fn edges_of(&self, node: u32) -> std::ops::Range<u32> {
         self.starts[node as usize]..self.starts[node as usize + 1]

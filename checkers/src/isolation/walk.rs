@@ -87,8 +87,9 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// The shortest cycle of less than `bound` edges that starts with `first`: its edges, with those
-    /// through relays. Spends of the budget, but ends the search that it has begun.
+    /// The shortest cycle of less than `bound` edges that starts with `first`, an anti-dependency if no
+    /// two may be neighbours: its edges, with those through relays. Spends of the budget, but ends the
+    /// search that it has begun.
     pub(super) fn cycle(
         &mut self,
         first: Edge,
@@ -96,8 +97,8 @@ impl<'a> Walker<'a> {
         budget: &mut Budget,
     ) -> Option<Vec<Edge>> {
         let layer = match self.way {
-            Way::Nonadjacent(_) if first.kind == Kinds::READ_WRITE => UPPER,
-            _ => LOWER,
+            Way::Any(_) => LOWER,
+            Way::Nonadjacent(_) => UPPER,
         };
         let start = layers::state(first.to, layer);
         let goal = layers::state(first.from, LOWER);

@@ -167,9 +167,7 @@ impl<'h> Lock<'h> {
             match (call.what, moment.is_end) {
                 (What::Release, false) => holds.begin_release(call),
                 (What::Release, true) => holds.end_release(call, findings),
-                (What::Acquire { .. }, true) if !call.span.has_failed() => {
-                    holds.acquire(call, findings);
-                }
+                (What::Acquire { .. }, true) => holds.acquire(call, findings),
                 (What::Renew, true) if !call.span.has_failed() => holds.renew(call),
                 _ => {}
             }

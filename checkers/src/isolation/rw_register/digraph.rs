@@ -124,11 +124,7 @@ impl<'e> Digraph<'e> {
         for &of in &component {
             sizes[of as usize] += 1;
         }
-        let smallest = sizes.iter().filter(|&&size| size > 1).min();
-        let own = || self.edges.iter().find(|edge| edge.from == edge.to);
-        let Some(&smallest) = smallest else {
-            return own().map(|edge| vec![*edge]);
-        };
+        let smallest = *sizes.iter().filter(|&&size| size > 1).min()?;
         let chosen = sizes.iter().position(|&size| size == smallest)? as u32;
         let members = (0..self.len() as u32).filter(|&node| component[node as usize] == chosen);
         let mut search = Search::new(self.len());

@@ -371,7 +371,7 @@ impl Teller<'_> {
             step.to = self.transaction(edge.to);
             if step.to == NONE {
                 open = Some(step);
-            } else if step.from != step.to || edges.len() == 1 {
+            } else if step.from != step.to {
                 steps.push(step);
             }
         }
@@ -580,7 +580,7 @@ fn phenomenon(steps: &[Step]) -> Phenomenon {
     let is_anti = |step: &Step| matches!(step.reason, Reason::ReadWrite { .. });
     let anti = steps.iter().filter(|step| is_anti(step)).count();
     let mut neighbours = steps.iter().zip(steps.iter().cycle().skip(1));
-    let adjacent = anti > 1 && neighbours.any(|(one, other)| is_anti(one) && is_anti(other));
+    let adjacent = neighbours.any(|(one, other)| is_anti(one) && is_anti(other));
     let is_read = |step: &Step| matches!(step.reason, Reason::WriteRead { .. });
     let dirty = !steps.iter().any(is_read);
     let order = needed_order(steps);

@@ -319,9 +319,6 @@ impl<'a> Solver<'a> {
         for variable in marked {
             self.is_marked[variable as usize] = false;
             self.met[variable as usize] = self.conflicts;
-            if self.value[variable as usize] == FREE {
-                self.queue.push((self.conflicts, Reverse(variable)));
-            }
         }
         learned
     }
