@@ -253,6 +253,11 @@ fn errors_say_where_and_what() {
         expect!["line 2, column 4: expected a line of dashes or of equals signs, but found `=`"],
     );
     check_error(
+        "[x:=1]\n---=",
+        Format::Dbcop,
+        expect!["line 2, column 4: expected a line of dashes, but found `=`"],
+    );
+    check_error(
         "[x:=1 y=2]",
         Format::Dbcop,
         expect!["line 1, column 8: expected `==`, but found `=2]`"],
@@ -296,6 +301,13 @@ fn errors_say_where_and_what() {
         Format::Fastlin,
         expect![
             "line 2, column 1: expected a method (enq, enqueue, deq, dequeue, push, pop, peek, top, poll, read, write, insert, add, remove, delete, contains, contains_true, contains_false, rmw, cas, acquire, release), but found `swap 1 2 3`"
+        ],
+    );
+    check_error(
+        "# queue\nenq 1",
+        Format::Fastlin,
+        expect![
+            "line 2, column 6: expected the time at which it started, but found the end of the text"
         ],
     );
     check_error(
@@ -453,6 +465,50 @@ fn what_the_corpus_has_no_example_of() {
         expect![[
             r#"line 1, column 2: expected in "process" a process number or "nemesis", but found `"me"`"#
         ]],
+    );
+    check_error(
+        "{:process \"me\" :type :invoke :f :read}",
+        Format::Edn,
+        expect![
+            "line 1, column 2: expected in :process a process number or :nemesis, but found `me`"
+        ],
+    );
+    check_error(
+        "[ {:process 1 :type :ok :f :read}]",
+        Format::Edn,
+        expect![
+            "line 1, column 3: event 0: expected an `invoke` of process 1 before its `ok` of `read`, but the process has nothing open"
+        ],
+    );
+    check_error(
+        "1 :invoke :read\n  1 :ok :write",
+        Format::JepsenLog,
+        expect![
+            "line 2, column 3: event 1: expected process 1 to complete its `read`, but it completes `write`"
+        ],
+    );
+    means(
+        "0:invoke :read\n1 :invoke :read",
+        Format::JepsenLog,
+        expect![[r#"
+            {"index":0,"process":1,"type":"invoke","f":"read","value":null,"time":0}
+        "#]],
+    );
+    means(
+        "w 1 5\n---\n",
+        Format::Awdit,
+        expect![[r#"
+            {"index":0,"process":0,"type":"invoke","f":"txn","value":[["w",1,5]],"time":0}
+            {"index":1,"process":0,"type":"ok","f":"txn","value":[["w",1,5]],"time":0}
+        "#]],
+    );
+    means(
+        "{\"process\":3,\"type\":\"invoke\",\"f\":\"read\",\"key\":1}\n{\"process\":3,\"type\":\"ok\",\"f\":\"read\",\"value\":2}",
+        Format::JsonLines,
+        expect![[r#"
+            {"index":0,"process":3,"type":"invoke","f":"read","key":1,"value":null,"time":0}
+            {"index":1,"process":3,"type":"ok","f":"read","value":2,"time":0}
+        "#]],
     );
     check_error(
         "{:process 1 :type :invoke :f :read}, ,\n {:process 1 :type :ok :f :write}",

@@ -3,7 +3,8 @@
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use squall_checkers::history::{
-    Event, EventKind, Format, History, ProcessReuse, Value, ValueRef, write_edn, write_json_lines,
+    Event, EventKind, Format, History, HistoryBuilder, ProcessReuse, Value, ValueRef, write_edn,
+    write_json_lines,
 };
 use squall_checkers::{FailedCas, Limits, Model, Options, Verdict, check, check_linearizable};
 use std::path::Path;
@@ -307,4 +308,39 @@ fn values_of_jepsens_independent_workloads_are_keys_and_values() {
         (Some(ValueRef::Text("x")), ValueRef::Int(1))
     );
     assert_eq!((read.key, read.input), (None, ValueRef::Int(5)));
+}
+
+#[test]
+fn operations_and_the_elements_of_lists_are_counted_from_both_ends() {
+    let text = "0 :invoke :read\n0 :ok :read [1 2 3]\n1 :invoke :read\n1 :ok :read";
+    let history = History::read(text.as_bytes(), None).expect("a history");
+    let operations = history.operations();
+    assert_eq!(operations.get(1).map(|operation| operation.id), Some(1));
+    assert_eq!(operations.get(2), None);
+    assert_eq!(operations.iter().nth(1), operations.get(1));
+    let list = operations
+        .get(0)
+        .and_then(|operation| operation.output.as_list());
+    let mut elements = list.expect("a list").iter();
+    assert_eq!(elements.next(), Some(ValueRef::Int(1)));
+    assert_eq!(elements.len(), 2);
+    assert_eq!(elements.next_back(), Some(ValueRef::Int(3)));
+    assert_eq!(elements.len(), 1);
+}
+
+#[test]
+fn a_builder_is_empty_until_an_event_came() {
+    let mut builder = HistoryBuilder::new(ProcessReuse::Refused);
+    assert!(builder.is_empty());
+    let event = Event {
+        process: 0,
+        kind: EventKind::Invoke,
+        f: "read".to_owned(),
+        key: None,
+        value: Value::Nil,
+        time_ns: 0,
+        error: None,
+    };
+    builder.push(event).expect("it comes first");
+    assert_eq!((builder.is_empty(), builder.len()), (false, 1));
 }

@@ -43,14 +43,19 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// What a history of so many operations takes: what the allocator says, and what it says itself.
-fn bytes(count: u64, operation: impl Fn(u64) -> (&'static str, Value, Value)) -> (usize, usize) {
+/// What a history of so many operations of so many processes takes: what the allocator says, and what it
+/// says itself.
+fn bytes(
+    count: u64,
+    processes: u64,
+    operation: impl Fn(u64) -> (&'static str, Value, Value),
+) -> (usize, usize) {
     let before = IN_USE.load(Ordering::Relaxed);
     let mut builder = HistoryBuilder::new(ProcessReuse::Refused);
     for number in 0..count {
         let (f, input, output) = operation(number);
         let invoke = Event {
-            process: number % 5,
+            process: number % processes,
             kind: EventKind::Invoke,
             f: f.to_owned(),
             key: None,
@@ -86,7 +91,7 @@ fn check(name: &str, (counted, told): (usize, usize), bytes_max: usize) {
 #[test]
 fn a_million_operations_take_little() {
     let _alone = alone();
-    let reads_and_writes = bytes(1_000_000, |number| {
+    let reads_and_writes = bytes(1_000_000, 5, |number| {
         let value = Value::Int(number as i64 / 2);
         match number % 2 {
             0 => ("write", value.clone(), value),
@@ -96,18 +101,29 @@ fn a_million_operations_take_little() {
     check("reads and writes", reads_and_writes, 64_000_000);
 
     // Each reads a list to which one more has been appended: 20 million elements in all.
-    let reads_of_a_list = bytes(6_400, |number| {
+    let reads_of_a_list = bytes(6_400, 5, |number| {
         let list = (0..number as i64).map(Value::Int).collect();
         ("read", Value::Nil, Value::List(list))
     });
     check("reads of a list", reads_of_a_list, 1_000_000);
 
     // Nothing is shared: four bytes an element.
-    let lists = bytes(1000, |number| {
+    let lists = bytes(1000, 5, |number| {
         let list = (0..1000).map(|item| Value::Int(item * 1000 + number as i64));
         ("read", Value::Nil, Value::List(list.collect()))
     });
     check("lists", lists, 4_200_000);
+}
+
+/// Vectors had grown to 131072 items.
+#[test]
+fn no_more_is_kept_than_needed() {
+    let _alone = alone();
+    let texts = bytes(70_000, 70_000, |number| {
+        let value = Value::Text(format!("{number:08}"));
+        ("write", value.clone(), value)
+    });
+    check("texts", texts, 5_400_000);
 }
 
 /// A history of a log, from lines of `process kind f value`.

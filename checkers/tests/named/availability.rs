@@ -162,3 +162,11 @@ fn what_is_open_at_the_end_counts_after_a_while() {
     expect!["[(1, 2), (0, 1), (0, 1)]"].assert_eq(&format!("{:?}", invoked(20)));
     expect!["[(1, 2), (0, 1)]"].assert_eq(&format!("{:?}", invoked(30)));
 }
+
+/// The first sixteen.
+#[test]
+fn some_of_the_others_in_a_window_are_named() {
+    let availability = availability::availability(&history(&["fail"; 20]), 360);
+    let window = &availability.windows[0];
+    assert_eq!((window.invoked, window.others.len()), (18, 16));
+}

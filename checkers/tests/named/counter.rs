@@ -332,3 +332,14 @@ fn too_many_sums_are_unknown() {
         unknown: the sums that reads may show lie in more than 1024 ranges, so some were taken together; nothing was found with those
     "#]].assert_eq(&told(counter::check(&history, &CounterOptions::pn_counter())));
 }
+
+/// In whatever order they are found, sums without gaps are one range.
+#[test]
+fn sums_next_to_each_other_are_not_too_many() {
+    let adds = [2, 1].into_iter().chain((2..14).map(|power| 1 << power));
+    let adds = (0..).zip(adds);
+    let text = adds.map(|(process, amount)| format!("{process} :invoke :add {amount}\n"));
+    let text = text.collect::<String>() + "20 :invoke :read\n20 :ok :read 5000";
+    let verdict = counter::check(&log(&text), &CounterOptions::pn_counter());
+    assert_eq!(verdict.expect("a counter").word(), "valid");
+}

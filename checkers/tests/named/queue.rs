@@ -405,3 +405,24 @@ fn every_promise_is_known_by_its_name() {
     }
     assert!("twice".parse::<Delivery>().is_err());
 }
+
+/// Since nobody knew whether it had been given back until that failed, all hold it since one event.
+#[test]
+fn of_holders_since_one_event_the_first_are_told() {
+    let held = QueueOptions {
+        hold_ns: Some(100),
+        ..QueueOptions::default()
+    };
+    let dequeue = |process: u64| format!("{process} :invoke :dequeue\n{process} :ok :dequeue 7\n");
+    let given = [1, 2, 3].map(dequeue).concat();
+    check(
+        &format!("0 :invoke :enqueue 7\n0 :ok :enqueue 7\n4 :invoke :nak 7\n{given}4 :fail :nak 7"),
+        &held,
+        expect![[r#"
+            two-holders: Message 7 was given to process 1's dequeue (events 3 to 4), and within its hold of 100 ns to process 2's dequeue (events 5 to 6).
+            [2, 3] since event Some(9)
+            1 messages were acknowledged and 1 delivered, 0 of these without being acknowledged; there were 2 more deliveries of the same. 0 were lost; of 0 nobody knows.
+            Found in all: two-holders 1.
+        "#]],
+    );
+}

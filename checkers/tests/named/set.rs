@@ -348,3 +348,27 @@ fn of_elements_that_were_stale_as_long_the_first_is_told() {
     "#]],
     );
 }
+
+#[test]
+fn latencies_are_counted() {
+    let text = "0 :invoke :add 1\n0 :ok :add 1\n0 :invoke :add 2\n0 :ok :add 2\n1 :invoke :read\n1 :ok :read [1 2]";
+    let statistics = set::statistics(&log(text)).expect("a set");
+    let counts = [statistics.stable_latency, statistics.lost_latency].map(|it| it.count());
+    assert_eq!(counts, [2, 0]);
+}
+
+/// Whether small or large for the number of elements.
+#[test]
+fn elements_are_any_integers() {
+    for element in [0, 1023, 1024, 1025, i64::MAX, -1] {
+        let added = format!("0 :invoke :add {element}\n0 :ok :add {element}\n");
+        let judged = |shown: &str| {
+            let text = format!("{added}1 :invoke :read\n1 :ok :read [{shown}]");
+            set::check(&log(&text), &LINEARIZABLE)
+                .expect("a set")
+                .word()
+        };
+        assert_eq!(judged(&element.to_string()), "valid", "{element}");
+        assert_eq!(judged(""), "invalid", "{element}");
+    }
+}

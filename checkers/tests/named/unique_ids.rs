@@ -142,3 +142,19 @@ fn ids_that_must_rise_in_any_way_are_of_one_kind() {
         assert_eq!(is_refused, rises_per_process || rises_in_real_time);
     }
 }
+
+#[test]
+fn of_equal_ids_the_first_is_told() {
+    let options = UniqueIdsOptions {
+        rises_per_process: true,
+        rises_in_real_time: true,
+    };
+    let given = [5, 5, 4].map(|id| format!("0 :invoke :generate\n0 :ok :generate {id}\n"));
+    let verdict = unique_ids::check(&log(&given.concat()), &options);
+    let found = anomaly(&verdict).expect("ids that are wrong");
+    let told = found.also.iter().map(|also| format!("{}\n", also.sentence));
+    expect![[r#"
+        Process 0's generate (events 4 to 5) was given id 4, which is less than 5, which process 0's generate (events 0 to 1) had been given before it began.
+        Process 0's generate (events 4 to 5) was given id 4, which is less than 5, which process 0's generate (events 0 to 1) had been given before it began.
+    "#]].assert_eq(&told.collect::<String>());
+}
