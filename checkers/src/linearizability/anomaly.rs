@@ -91,8 +91,9 @@ fn diagnose(
     culprit: &Operation<'_>,
 ) -> Result<Option<Diagnosis>, DecodeError> {
     let end = culprit.completed.unwrap_or(bad.event);
-    let known = bad.recorded(court.history).iter();
-    let recorded: Vec<Operation<'_>> = known.take_while(|known| known.invoked < end).collect();
+    let known = bad.recorded(court.history);
+    let mut recorded: Vec<Operation<'_>> = Vec::with_capacity(known.begun().len());
+    recorded.extend(known.iter().take_while(|known| known.invoked < end));
     let place = recorded.iter().position(|known| known.id == culprit.id);
     let has_times = court.history.has_times();
     match place {

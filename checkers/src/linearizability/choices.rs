@@ -16,12 +16,13 @@ enum Rank {
 }
 
 /// Room for what is worked out about one configuration, used again for the next.
-#[derive(Default)]
 pub(super) struct Choices {
     ranked: Vec<(Rank, u32, Choice)>,
     /// Of open operations with equal class the first to return: class, event of the return, choice.
     first_of_class: Vec<(u32, u32, Choice)>,
     wishes: Wishes,
+    /// The event of the return that is due.
+    event: u32,
 }
 
 /// The states in which something that is open can happen, overwrites aside.
@@ -52,6 +53,17 @@ impl Wishes {
 }
 
 impl Choices {
+    pub(super) fn new() -> Self {
+        // More than there mostly are.
+        const ROOM: usize = 16;
+        Self {
+            ranked: Vec::with_capacity(ROOM),
+            first_of_class: Vec::with_capacity(ROOM),
+            wishes: Wishes::default(),
+            event: 0,
+        }
+    }
+
     /// Adds the choices to the list, the first to be tried last.
     pub(super) fn push<const WORDS: usize>(
         &mut self,
@@ -60,6 +72,7 @@ impl Choices {
         choices: &mut Vec<Choice>,
     ) {
         walk.open.go_to(walk.problem, configuration.step);
+        self.event = walk.event(configuration);
         self.ranked.clear();
         self.wishes.note(walk, configuration);
         self.rank_due(walk, configuration);
@@ -167,11 +180,11 @@ impl Choices {
         let problem = walk.problem;
         let mut updates = problem.uncertain_updates_in(state).iter();
         let mut others = problem.other_uncertain_updates().iter();
-        updates.any(|&(_, index)| walk.is_available(configuration, index))
+        updates.any(|&(_, index)| walk.is_available(configuration.used, index, self.event))
             || others.any(|&(_, index)| {
                 let class = problem.uncertain[index as usize].class;
                 walk.catalogue.step(state, class).is_some()
-                    && walk.is_available(configuration, index)
+                    && walk.is_available(configuration.used, index, self.event)
             })
     }
 
@@ -220,7 +233,7 @@ impl Choices {
         let changes = after != configuration.state || !configuration.owed.is_empty();
         if changes
             && self.is_wanted_now(walk, configuration, after)
-            && walk.is_available(configuration, index)
+            && walk.is_available(configuration.used, index, self.event)
         {
             let place = self.ranked.len() as u32;
             self.add(Rank::Uncertain, place, Choice::PlaceUncertain(index));

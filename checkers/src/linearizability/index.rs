@@ -37,12 +37,14 @@ impl Index {
     /// Gives the next number to a thing with this hash, which has none.
     pub(super) fn push(&mut self, hash: u64) -> u32 {
         let number = self.hashes.len() as u32;
-        self.hashes.push(hash as u32);
-        if 4 * self.hashes.len() > 3 * self.table.len() {
+        if 4 * (self.hashes.len() + 1) > 3 * self.table.len() {
             let size = (2 * self.table.len()).max(Self::SIZE_MIN);
+            self.hashes.reserve_exact(size / 4 * 3 - self.hashes.len());
+            self.hashes.push(hash as u32);
             self.table = vec![NOBODY; size];
             (0..=number).for_each(|number| self.place(number));
         } else {
+            self.hashes.push(hash as u32);
             self.place(number);
         }
         number

@@ -47,11 +47,13 @@ pub(super) struct Typed<'a, S: Spec> {
 
 impl<'a, S: Spec> Typed<'a, S> {
     pub(super) fn new(spec: &'a S) -> Self {
+        // More than most objects have that are small.
+        const ROOM: usize = 16;
         let mut typed = Self {
             spec,
-            states: Vec::new(),
+            states: Vec::with_capacity(ROOM),
             state_index: Index::default(),
-            classes: Vec::new(),
+            classes: Vec::with_capacity(2 * ROOM),
             class_index: Index::default(),
             heap_bytes: 0,
         };

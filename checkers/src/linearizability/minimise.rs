@@ -272,7 +272,8 @@ impl<'a> Attempt<'a> {
 
     /// What may still happen after an event. What was open there may have happened before.
     fn after(&self, event: u32) -> Vec<Item> {
-        let after = self.items.iter().filter_map(|item| {
+        let mut after = Vec::with_capacity(self.items.len());
+        after.extend(self.items.iter().filter_map(|item| {
             if item.invoked >= event {
                 Some(*item)
             } else if item.completed >= event {
@@ -280,8 +281,8 @@ impl<'a> Attempt<'a> {
             } else {
                 None
             }
-        });
-        after.collect()
+        }));
+        after
     }
 
     /// The same operation, but nobody knows whether it happened. Whatever was possible stays so.
@@ -393,15 +394,15 @@ impl<'a> Attempt<'a> {
     /// Judges the operations when only some are certain: those with these ids, ascending.
     fn judge(&mut self, certain: &[usize]) -> Judged {
         let mut certain = certain.iter().peekable();
-        let items = self.items.iter().filter_map(|item| {
+        let mut items = Vec::with_capacity(self.items.len());
+        items.extend(self.items.iter().filter_map(|item| {
             let id = item.id as usize;
             while certain.next_if(|&&other| other < id).is_some() {}
             match certain.next_if(|&&other| other == id) {
                 Some(_) => Some(*item),
                 None => self.relax(item),
             }
-        });
-        let items = items.collect();
+        }));
         self.judge_items(items)
     }
 

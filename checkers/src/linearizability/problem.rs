@@ -202,7 +202,8 @@ impl Problem {
                 *end += 1;
             }
         }
-        let (mut overwrites, mut updates) = (Vec::new(), Vec::new());
+        let count = self.uncertain.len();
+        let (mut overwrites, mut updates) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (index, uncertain) in self.uncertain.iter().enumerate() {
             let index = index as u32;
             match catalogue.target(uncertain.class) {
@@ -330,9 +331,8 @@ impl Problem {
 fn steps(items: &[Item]) -> Vec<Step> {
     let certain = |(_, item): &(u32, &Item)| item.completed != NEVER;
     let numbered = || (0..).zip(items).filter(certain);
-    let mut returns: Vec<(u32, OperationNumber)> = numbered()
-        .map(|(number, item)| (item.completed, number))
-        .collect();
+    let mut returns: Vec<(u32, OperationNumber)> = Vec::with_capacity(items.len());
+    returns.extend(numbered().map(|(number, item)| (item.completed, number)));
     returns.sort_unstable();
     let mut steps = Vec::with_capacity(2 * returns.len());
     let mut returns = returns.into_iter().peekable();

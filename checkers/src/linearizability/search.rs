@@ -114,7 +114,7 @@ impl<'p, 'a, const WORDS: usize> Search<'p, 'a, WORDS> {
             frames: Vec::with_capacity(room),
             choices: Vec::with_capacity(room),
             memo: Memo::new(),
-            room: Choices::default(),
+            room: Choices::new(),
             frontier: Frontier::new(problem),
             keeps_counts: false,
         }

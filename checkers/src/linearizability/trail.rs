@@ -50,6 +50,11 @@ impl Trail {
         }
     }
 
+    /// How many places there are, of which an operation may have several.
+    pub(super) fn len(&self) -> usize {
+        self.placed.len()
+    }
+
     /// How many bytes the trail of so many operations takes, and then their order.
     pub(super) fn bytes_of(operation_count: usize) -> u64 {
         let of_each = size_of::<(u32, OperationNumber, bool)>()

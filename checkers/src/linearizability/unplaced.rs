@@ -42,6 +42,8 @@ impl Explained {
 
     pub(super) fn new(trail: Trail, problem: &Problem, catalogue: &mut Catalogue<'_>) -> Self {
         let mut explained = Self::empty(trail.start);
+        explained.spells.reserve(trail.len());
+        explained.places.reserve(trail.len());
         let (mut since, mut state) = (0, trail.start);
         for (_, number) in trail.in_order() {
             let item = problem.items[number as usize];

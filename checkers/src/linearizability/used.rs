@@ -78,7 +78,14 @@ impl UsedTable {
     }
 
     pub(super) fn with_one_more(&mut self, used: UsedNumber, index: u32) -> UsedNumber {
+        /// More than most searches use.
+        const ROOM: usize = 32;
         let start = self.counts.len();
+        if start == 0 {
+            self.counts.reserve(ROOM);
+            self.places.reserve(ROOM / 2);
+        }
+        self.counts.reserve(self.range(used).len() + 1);
         self.counts.extend_from_within(self.range(used));
         let list = &mut self.counts[start..];
         match list.binary_search_by_key(&index, |&(index, _)| index) {

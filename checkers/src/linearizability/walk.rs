@@ -6,7 +6,7 @@ use super::open::Open;
 use super::problem::{OperationNumber, Problem};
 use super::slots::Slots;
 use super::trail::Recorder;
-use super::used::{ClassSet, UsedTable};
+use super::used::{ClassSet, UsedNumber, UsedTable};
 use crate::spec::Effect;
 
 /// What to do next in a configuration.
@@ -45,7 +45,8 @@ impl<'p, 'a, const WORDS: usize> Walk<'p, 'a, WORDS> {
         self.problem.steps[configuration.step as usize].operation()
     }
 
-    fn event(&self, configuration: &Configuration<WORDS>) -> u32 {
+    /// The event of that return.
+    pub(super) fn event(&self, configuration: &Configuration<WORDS>) -> u32 {
         let step = self.problem.steps[configuration.step as usize];
         self.problem.event(step)
     }
@@ -197,17 +198,11 @@ impl<'p, 'a, const WORDS: usize> Walk<'p, 'a, WORDS> {
         }
     }
 
-    /// Whether an operation of the class has been invoked and not been used. If the want of one
-    /// decides, that is noted.
-    pub(super) fn is_available(
-        &mut self,
-        configuration: &Configuration<WORDS>,
-        index: u32,
-    ) -> bool {
-        let used = self.used.of(configuration.used, index);
-        let operations = self.problem.uncertain_of(index);
-        let next = operations.get(used as usize);
-        let event = self.event(configuration);
+    /// Whether an operation of the class has been invoked by an event, and is not among those used. If the
+    /// want of one decides, that is noted.
+    pub(super) fn is_available(&mut self, used: UsedNumber, index: u32, event: u32) -> bool {
+        let used = self.used.of(used, index);
+        let next = self.problem.uncertain_of(index).get(used as usize);
         let is_available =
             next.is_some_and(|&next| self.problem.items[next as usize].invoked <= event);
         if !is_available && used > 0 {

@@ -64,18 +64,7 @@ impl<'a> Recorded<'a> {
 
     /// The operations that have begun, in the order of their invocations.
     pub(crate) fn iter(self) -> impl Iterator<Item = history::Operation<'a>> {
-        // Those on one key of many lie far apart, and memory answers several questions at once.
-        const READ_AT_ONCE: usize = 64;
-        let begun = self.begun();
-        let (near, far) = match begun {
-            [first, .., last] if (last - first) as usize >= begun.len() => (&[][..], begun),
-            _ => (begun, &[][..]),
-        };
-        let near = near.iter().map(move |&id| self.operation(id));
-        near.chain(far.chunks(READ_AT_ONCE).flat_map(move |ids| {
-            let read = ids.iter().map(|&id| self.operation(id));
-            read.collect::<Vec<_>>()
-        }))
+        self.begun().iter().map(move |&id| self.operation(id))
     }
 
     /// Of an operation that is still open at the end nobody knows how it will end.
