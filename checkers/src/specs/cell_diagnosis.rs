@@ -412,6 +412,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_before_needs_no_proof_that_it_was() {
+        let write = |value| format!("0 :invoke :write {value}\n0 :ok :write {value}\n");
+        check(
+            Model::Register,
+            &format!(
+                "{}3 :invoke :read\n3 :ok :read 1",
+                [1, 2, 1, 2].map(write).concat()
+            ),
+            expect![[r#"
+                stale-read: Process 3 read 1 (events 8 to 9) although process 0's write of 2 had been acknowledged at event 7.
+                [3, 4]
+            "#]],
+        );
+    }
+
+    #[test]
     fn values_that_were_never_there() {
         check(
             Model::Register,
